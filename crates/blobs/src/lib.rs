@@ -1,0 +1,1 @@
+//! content-addressed bytes over a store, with an HTTP door

@@ -1,0 +1,1 @@
+//! a marketplace for computing, settled on Ethereum: every role is a subcommand

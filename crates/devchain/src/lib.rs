@@ -1,0 +1,1 @@
+//! an EVM chain inside this process, contracts deployed

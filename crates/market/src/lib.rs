@@ -1,0 +1,1 @@
+//! order book, validated and kept true, over HTTP

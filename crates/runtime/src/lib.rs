@@ -1,0 +1,1 @@
+//! runs an untrusted application and says what came out

@@ -1,0 +1,1 @@
+//! turns deals into finished tasks: reconcilers, worker door, result door

@@ -1,0 +1,1 @@
+//! the whole town in one process, for tests and benches

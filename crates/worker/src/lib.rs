@@ -1,0 +1,1 @@
+//! takes one task from assigned to revealed, on its owner's terms
