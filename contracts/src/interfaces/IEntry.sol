@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+// An entry is what a registry hands out: a contract per application, dataset or workerpool, whose address is the
+// thing's name in every order and deal. It says what it is (for ever), and asks its registry who owns it (today).
+
+interface IEntry {
+    /// @notice An entry is complete from its first block on; `initialize` lives on only as the shape of its content,
+    /// out of which its address is made.
+    error AlreadyInitialized();
+    error CallerIsNotTheOwner(address caller, address owner);
+    /// @notice Names of a name service are not set from here.
+    error NamingUnsupported(address nameService, string name);
+    /// @notice Asked of the master copy, which describes nothing.
+    error NotAnEntry(address master);
+
+    /// @notice Owner of this entry's token in the registry. Reverts as ERC-721 does when there is none.
+    function owner() external view returns (address);
+
+    function registry() external view returns (address);
+
+    /// @notice Always refused: here for callers of the older protocol.
+    function setName(address nameService, string calldata name) external;
+}
+
+interface IApp is IEntry {
+    function initialize(
+        string calldata appName,
+        string calldata appType,
+        bytes calldata appMultiaddr,
+        bytes32 appChecksum,
+        bytes calldata appMREnclave
+    ) external;
+
+    function m_appName() external view returns (string memory);
+    function m_appType() external view returns (string memory);
+    function m_appMultiaddr() external view returns (bytes memory);
+    function m_appChecksum() external view returns (bytes32);
+    function m_appMREnclave() external view returns (bytes memory);
+}
+
+interface IDataset is IEntry {
+    function initialize(string calldata datasetName, bytes calldata datasetMultiaddr, bytes32 datasetChecksum)
+        external;
+
+    function m_datasetName() external view returns (string memory);
+    function m_datasetMultiaddr() external view returns (bytes memory);
+    function m_datasetChecksum() external view returns (bytes32);
+}
+
+interface IWorkerpool is IEntry {
+    event PolicyUpdate(
+        uint256 oldWorkerStakeRatioPolicy,
+        uint256 newWorkerStakeRatioPolicy,
+        uint256 oldSchedulerRewardRatioPolicy,
+        uint256 newSchedulerRewardRatioPolicy
+    );
+
+    /// @notice A scheduler cannot keep more than the whole price.
+    error SchedulerRewardRatioTooHigh(uint256 ratio, uint256 limit);
+    /// @notice The stake ratio does not fit the policy's word; no price times such a ratio would be payable.
+    error WorkerStakeRatioTooHigh(uint256 ratio, uint256 limit);
+
+    function initialize(string calldata workerpoolDescription) external;
+
+    function m_workerpoolDescription() external view returns (string memory);
+
+    /// @notice Stake of each worker, in percent of the task's price. 30 until the owner changes it.
+    function m_workerStakeRatioPolicy() external view returns (uint256);
+
+    /// @notice The scheduler's part of what a task earns, in percent. 1 until the owner changes it.
+    function m_schedulerRewardRatioPolicy() external view returns (uint256);
+
+    /// @notice Sets both ratios for the deals to come; a deal keeps the ratios it was matched with.
+    function changePolicy(uint256 newWorkerStakeRatioPolicy, uint256 newSchedulerRewardRatioPolicy) external;
+}
