@@ -1,0 +1,178 @@
+//! How a pool is run: one honest struct, every key with its meaning, unit and default.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use alloy_primitives::Address;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// Settings of one scheduler. Unknown keys are refused, so that a slip of the pen is not a silent default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// The workerpool entry on chain this scheduler serves; the wallet handed to the service must own it.
+    pub workerpool: Address,
+    /// SQLite file. Created when missing; what matters in it can be rebuilt from the chain. Uploads wait for their
+    /// check in a folder `incoming` beside it.
+    pub database: PathBuf,
+    /// JSON-RPC endpoint of the chain that workers are told to use (they may prefer their own).
+    pub rpc: Url,
+    /// Id of the runtime every worker must share, so that equal work gives equal digests.
+    pub runtime_profile: String,
+
+    /// Address of the HTTP door. Default 127.0.0.1 with a free port.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// How the world reaches the door when it is not by `listen` (behind a proxy). Default: `http://<listen>`.
+    #[serde(default)]
+    pub public_url: Option<Url>,
+    /// Blob doors (markets, other pools) that are asked for an app or input this pool does not hold. Default none.
+    #[serde(default)]
+    pub peers: Vec<Url>,
+    /// Whether strangers may upload blobs (inputs, apps) at `POST /blobs`. Default true.
+    #[serde(default = "default_uploads")]
+    pub uploads: bool,
+    /// Largest blob taken at `POST /blobs`, bytes. Default 256 MiB.
+    #[serde(default = "default_upload_limit_bytes")]
+    pub upload_limit_bytes: u64,
+    /// Largest app or input fetched for a deal, bytes. Default 1 GiB.
+    #[serde(default = "default_input_limit_bytes")]
+    pub input_limit_bytes: u64,
+    /// Largest result zip taken from a worker, bytes. Default 1.25 GiB: the output limit of a deal and its logs.
+    #[serde(default = "default_result_limit_bytes")]
+    pub result_limit_bytes: u64,
+
+    /// Most tasks at once on one worker, whatever it offers. Default 256.
+    #[serde(default = "default_slots_limit")]
+    pub slots_limit: u32,
+    /// Equal failures from this many different workers end a task's chances; of all connected ones when fewer are
+    /// connected. Default 3.
+    #[serde(default = "default_failures_to_give_up")]
+    pub failures_to_give_up: u32,
+    /// How often a failing fetch of an app or input is tried before the deal is given up. Default 3.
+    #[serde(default = "default_pin_tries")]
+    pub pin_tries: u32,
+    /// Pause between those tries, seconds. Default 2.
+    #[serde(default = "default_pin_pause_secs")]
+    pub pin_pause_secs: u64,
+    /// A worker that neither accepts nor declines an assignment within this time counts as lost, seconds. Default 15.
+    #[serde(default = "default_answer_timeout_secs")]
+    pub answer_timeout_secs: u64,
+    /// A worker asked for a result that has not delivered within this time is passed over, seconds. Default 120.
+    #[serde(default = "default_upload_timeout_secs")]
+    pub upload_timeout_secs: u64,
+    /// After a start, how long workers of before may take to come back until their tasks are given to others,
+    /// seconds. Default 5.
+    #[serde(default = "default_reconnect_grace_secs")]
+    pub reconnect_grace_secs: u64,
+    /// A worker that declined a task, or failed it by its own fault, is not asked for the same task again within this
+    /// time, seconds. Default 60.
+    #[serde(default = "default_second_try_secs")]
+    pub second_try_secs: u64,
+    /// Silence after which a worker's connection counts as broken, seconds; it is pinged three times within it.
+    /// Default 30.
+    #[serde(default = "default_silence_secs")]
+    pub silence_secs: u64,
+
+    /// Period of the safety net that looks for work no event announced, seconds. Default 5.
+    #[serde(default = "default_safety_net_secs")]
+    pub safety_net_secs: u64,
+    /// Tasks of one deal initialized by one transaction, at most. Default 16.
+    #[serde(default = "default_initialize_batch")]
+    pub initialize_batch: usize,
+    /// Transactions of one kind on their way at once, at most. Default 64.
+    #[serde(default = "default_transactions_in_flight")]
+    pub transactions_in_flight: usize,
+    /// Tasks in memory at once, at most; larger bags are taken up piece by piece. Default 20,000.
+    #[serde(default = "default_open_tasks_limit")]
+    pub open_tasks_limit: usize,
+}
+
+impl Options {
+    /// The defaults, around what has none.
+    #[must_use]
+    pub fn new(workerpool: Address, database: impl Into<PathBuf>, rpc: Url, runtime_profile: impl Into<String>) -> Self {
+        Self {
+            workerpool,
+            database: database.into(),
+            rpc,
+            runtime_profile: runtime_profile.into(),
+            listen: default_listen(),
+            public_url: None,
+            peers: Vec::new(),
+            uploads: default_uploads(),
+            upload_limit_bytes: default_upload_limit_bytes(),
+            input_limit_bytes: default_input_limit_bytes(),
+            result_limit_bytes: default_result_limit_bytes(),
+            slots_limit: default_slots_limit(),
+            failures_to_give_up: default_failures_to_give_up(),
+            pin_tries: default_pin_tries(),
+            pin_pause_secs: default_pin_pause_secs(),
+            answer_timeout_secs: default_answer_timeout_secs(),
+            upload_timeout_secs: default_upload_timeout_secs(),
+            reconnect_grace_secs: default_reconnect_grace_secs(),
+            second_try_secs: default_second_try_secs(),
+            silence_secs: default_silence_secs(),
+            safety_net_secs: default_safety_net_secs(),
+            initialize_batch: default_initialize_batch(),
+            transactions_in_flight: default_transactions_in_flight(),
+            open_tasks_limit: default_open_tasks_limit(),
+        }
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+fn default_uploads() -> bool {
+    true
+}
+fn default_upload_limit_bytes() -> u64 {
+    256 << 20
+}
+fn default_input_limit_bytes() -> u64 {
+    1 << 30
+}
+fn default_result_limit_bytes() -> u64 {
+    5 << 28
+}
+fn default_slots_limit() -> u32 {
+    256
+}
+fn default_failures_to_give_up() -> u32 {
+    3
+}
+fn default_pin_tries() -> u32 {
+    3
+}
+fn default_pin_pause_secs() -> u64 {
+    2
+}
+fn default_answer_timeout_secs() -> u64 {
+    15
+}
+fn default_upload_timeout_secs() -> u64 {
+    120
+}
+fn default_reconnect_grace_secs() -> u64 {
+    5
+}
+fn default_second_try_secs() -> u64 {
+    60
+}
+fn default_silence_secs() -> u64 {
+    30
+}
+fn default_safety_net_secs() -> u64 {
+    5
+}
+fn default_initialize_batch() -> usize {
+    16
+}
+fn default_transactions_in_flight() -> usize {
+    64
+}
+fn default_open_tasks_limit() -> usize {
+    20_000
+}
