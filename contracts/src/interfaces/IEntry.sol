@@ -40,8 +40,7 @@ interface IApp is IEntry {
 }
 
 interface IDataset is IEntry {
-    function initialize(string calldata datasetName, bytes calldata datasetMultiaddr, bytes32 datasetChecksum)
-        external;
+    function initialize(string calldata datasetName, bytes calldata datasetMultiaddr, bytes32 datasetChecksum) external;
 
     function m_datasetName() external view returns (string memory);
     function m_datasetMultiaddr() external view returns (bytes memory);

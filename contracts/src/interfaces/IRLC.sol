@@ -6,9 +6,9 @@ pragma solidity ^0.8.28;
 // Three roads lead an amount into a contract: `approve` then pull (two transactions), `approveAndCall` (one
 // transaction, the contract is told at once) and `permit` (a signature that somebody else may carry).
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
-import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import { IERC20Metadata } from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+import { IERC20Permit } from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 
 interface IRLC is IERC20Metadata, IERC20Permit {
     /// @notice `spender` answered `approveAndCall` with `false`, with an empty revert, or has no code at all.
@@ -32,7 +32,5 @@ interface IApprovalReceiver {
     /// @param amount how much may be pulled from the sender
     /// @param token the token that calls. Anybody may call with any value here: check it against `msg.sender`.
     /// @param data the sender's words, uninterpreted
-    function receiveApproval(address sender, uint256 amount, address token, bytes calldata data)
-        external
-        returns (bool);
+    function receiveApproval(address sender, uint256 amount, address token, bytes calldata data) external returns (bool);
 }

@@ -9,7 +9,7 @@ pragma solidity ^0.8.28;
 // the entry's `initialize` and the owner is 20 bytes; init code = `proxyCode()`, the same for every entry. The same
 // content for the same owner exists therefore at most once.
 
-import {IERC721Enumerable} from "@openzeppelin/contracts/token/ERC721/extensions/IERC721Enumerable.sol";
+import { IERC721Enumerable } from "@openzeppelin/contracts/token/ERC721/extensions/IERC721Enumerable.sol";
 
 /// @notice What the constructor of a new entry asks of the registry that is creating it.
 interface IEntryMaker {

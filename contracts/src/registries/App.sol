@@ -3,9 +3,9 @@ pragma solidity ^0.8.28;
 
 // An application: where its program lies, and the checksum by which workers know it is the one.
 
-import {IApp} from "../interfaces/IEntry.sol";
-import {Entry} from "./Entry.sol";
-import {EntryCode} from "./EntryCode.sol";
+import { IApp } from "../interfaces/IEntry.sol";
+import { Entry } from "./Entry.sol";
+import { EntryCode } from "./EntryCode.sol";
 
 /// @dev The order in which an app's fields are laid down, and read again by the getters below.
 library AppContent {

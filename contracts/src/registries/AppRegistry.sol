@@ -3,13 +3,13 @@ pragma solidity ^0.8.28;
 
 // The register of applications. See Registry.sol for everything but their content.
 
-import {IApp} from "../interfaces/IEntry.sol";
-import {IAppRegistry} from "../interfaces/IRegistry.sol";
-import {App, AppContent} from "./App.sol";
-import {Registry} from "./Registry.sol";
+import { IApp } from "../interfaces/IEntry.sol";
+import { IAppRegistry } from "../interfaces/IRegistry.sol";
+import { App, AppContent } from "./App.sol";
+import { Registry } from "./Registry.sol";
 
 contract AppRegistry is IAppRegistry, Registry {
-    constructor() Registry(address(new App()), "iExec Application Registry (V5)", "iExecAppsV5") {}
+    constructor() Registry(address(new App()), "iExec Application Registry (V5)", "iExecAppsV5") { }
 
     /// @inheritdoc IAppRegistry
     function createApp(

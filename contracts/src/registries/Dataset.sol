@@ -3,9 +3,9 @@ pragma solidity ^0.8.28;
 
 // A dataset: where its bytes lie, encrypted as a rule, and the checksum by which workers know they are the ones.
 
-import {IDataset} from "../interfaces/IEntry.sol";
-import {Entry} from "./Entry.sol";
-import {EntryCode} from "./EntryCode.sol";
+import { IDataset } from "../interfaces/IEntry.sol";
+import { Entry } from "./Entry.sol";
+import { EntryCode } from "./EntryCode.sol";
 
 /// @dev The order in which a dataset's fields are laid down, and read again by the getters below.
 library DatasetContent {

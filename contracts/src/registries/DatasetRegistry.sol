@@ -3,13 +3,13 @@ pragma solidity ^0.8.28;
 
 // The register of datasets. See Registry.sol for everything but their content.
 
-import {IDataset} from "../interfaces/IEntry.sol";
-import {IDatasetRegistry} from "../interfaces/IRegistry.sol";
-import {Dataset, DatasetContent} from "./Dataset.sol";
-import {Registry} from "./Registry.sol";
+import { IDataset } from "../interfaces/IEntry.sol";
+import { IDatasetRegistry } from "../interfaces/IRegistry.sol";
+import { Dataset, DatasetContent } from "./Dataset.sol";
+import { Registry } from "./Registry.sol";
 
 contract DatasetRegistry is IDatasetRegistry, Registry {
-    constructor() Registry(address(new Dataset()), "iExec Dataset Registry (V5)", "iExecDatasetsV5") {}
+    constructor() Registry(address(new Dataset()), "iExec Dataset Registry (V5)", "iExecDatasetsV5") { }
 
     /// @inheritdoc IDatasetRegistry
     function createDataset(

@@ -5,9 +5,9 @@ pragma solidity ^0.8.28;
 // it, so `address(this)` is the entry, while the immutables are the master's and therefore the same for all.
 // Content is read from the entry's own code (see EntryCode.sol); who owns an entry is only ever known to the registry.
 
-import {IEntry} from "../interfaces/IEntry.sol";
-import {IRegistry} from "../interfaces/IRegistry.sol";
-import {EntryCode} from "./EntryCode.sol";
+import { IEntry } from "../interfaces/IEntry.sol";
+import { IRegistry } from "../interfaces/IRegistry.sol";
+import { EntryCode } from "./EntryCode.sol";
 
 abstract contract Entry is IEntry {
     /// @inheritdoc IEntry

@@ -10,9 +10,9 @@ pragma solidity ^0.8.28;
 // The init code must be the same for every entry, or addresses could not be predicted from the salt alone. So the
 // constructor (`EntryProxy`) carries nothing: it asks its creator, who holds the code ready in transient storage.
 
-import {Bytes} from "@openzeppelin/contracts/utils/Bytes.sol";
-import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
-import {IEntryMaker} from "../interfaces/IRegistry.sol";
+import { IEntryMaker } from "../interfaces/IRegistry.sol";
+import { Clones } from "@openzeppelin/contracts/proxy/Clones.sol";
+import { Bytes } from "@openzeppelin/contracts/utils/Bytes.sol";
 
 /// @notice Constructor of every entry: becomes whatever its creator says it is.
 contract EntryProxy {
@@ -37,9 +37,7 @@ library EntryCode {
     }
 
     function runtime(address master, bytes memory content) internal pure returns (bytes memory) {
-        return abi.encodePacked(
-            hex"363d3d373d3d3d363d73", master, hex"5af43d82803e903d91602b57fd5bf3", content
-        );
+        return abi.encodePacked(hex"363d3d373d3d3d363d73", master, hex"5af43d82803e903d91602b57fd5bf3", content);
     }
 
     /// @notice Field number `index` of the content of `entry`.

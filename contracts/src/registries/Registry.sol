@@ -4,13 +4,13 @@ pragma solidity ^0.8.28;
 // What the three registries share: tokens, addresses, the chain of predecessors. A registry of a kind adds only how
 // that kind's content is written down. Nothing here calls code of strangers, except a predecessor the owner named.
 
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
-import {ERC721Enumerable} from "@openzeppelin/contracts/token/ERC721/extensions/ERC721Enumerable.sol";
-import {Create2} from "@openzeppelin/contracts/utils/Create2.sol";
-import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
-import {IEntryMaker, IRegistry} from "../interfaces/IRegistry.sol";
-import {EntryCode, EntryProxy, TransientBytes} from "./EntryCode.sol";
+import { IEntryMaker, IRegistry } from "../interfaces/IRegistry.sol";
+import { EntryCode, EntryProxy, TransientBytes } from "./EntryCode.sol";
+import { Ownable } from "@openzeppelin/contracts/access/Ownable.sol";
+import { ERC721 } from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
+import { ERC721Enumerable } from "@openzeppelin/contracts/token/ERC721/extensions/ERC721Enumerable.sol";
+import { Create2 } from "@openzeppelin/contracts/utils/Create2.sol";
+import { IERC165 } from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 
 abstract contract Registry is IRegistry, ERC721Enumerable, Ownable {
     /// @dev Transient: the code of the entry being created.
@@ -85,10 +85,7 @@ abstract contract Registry is IRegistry, ERC721Enumerable, Ownable {
 
     /// @param initializer calldata of the entry's `initialize`: with the owner it makes the address
     /// @param content what the entry says of itself, packed
-    function _create(address owner_, bytes memory initializer, bytes memory content)
-        internal
-        returns (address entry)
-    {
+    function _create(address owner_, bytes memory initializer, bytes memory content) internal returns (address entry) {
         entry = _predict(owner_, initializer);
         require(!_existsHere(entry), EntryAlreadyExists(entry));
 

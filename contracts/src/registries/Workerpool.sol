@@ -4,9 +4,9 @@ pragma solidity ^0.8.28;
 // A workerpool: a description for ever, and two ratios its owner may change. The hub reads the ratios at every match,
 // so both share one word, and a pool that never touched them has written nothing.
 
-import {IWorkerpool} from "../interfaces/IEntry.sol";
-import {Entry} from "./Entry.sol";
-import {EntryCode} from "./EntryCode.sol";
+import { IWorkerpool } from "../interfaces/IEntry.sol";
+import { Entry } from "./Entry.sol";
+import { EntryCode } from "./EntryCode.sol";
 
 /// @dev The only field of a workerpool.
 library WorkerpoolContent {
@@ -50,10 +50,7 @@ contract Workerpool is IWorkerpool, Entry {
     }
 
     /// @inheritdoc IWorkerpool
-    function changePolicy(uint256 newWorkerStakeRatioPolicy, uint256 newSchedulerRewardRatioPolicy)
-        external
-        onlyOwner
-    {
+    function changePolicy(uint256 newWorkerStakeRatioPolicy, uint256 newSchedulerRewardRatioPolicy) external onlyOwner {
         require(
             newSchedulerRewardRatioPolicy <= SCHEDULER_REWARD_RATIO_LIMIT,
             SchedulerRewardRatioTooHigh(newSchedulerRewardRatioPolicy, SCHEDULER_REWARD_RATIO_LIMIT)

@@ -3,13 +3,13 @@ pragma solidity ^0.8.28;
 
 // The register of workerpools. See Registry.sol for everything but their content.
 
-import {IWorkerpool} from "../interfaces/IEntry.sol";
-import {IWorkerpoolRegistry} from "../interfaces/IRegistry.sol";
-import {Registry} from "./Registry.sol";
-import {Workerpool, WorkerpoolContent} from "./Workerpool.sol";
+import { IWorkerpool } from "../interfaces/IEntry.sol";
+import { IWorkerpoolRegistry } from "../interfaces/IRegistry.sol";
+import { Registry } from "./Registry.sol";
+import { Workerpool, WorkerpoolContent } from "./Workerpool.sol";
 
 contract WorkerpoolRegistry is IWorkerpoolRegistry, Registry {
-    constructor() Registry(address(new Workerpool()), "iExec Workerpool Registry (V5)", "iExecWorkerpoolV5") {}
+    constructor() Registry(address(new Workerpool()), "iExec Workerpool Registry (V5)", "iExecWorkerpoolV5") { }
 
     /// @inheritdoc IWorkerpoolRegistry
     function createWorkerpool(address workerpoolOwner, string calldata workerpoolDescription)

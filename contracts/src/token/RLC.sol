@@ -4,11 +4,11 @@ pragma solidity ^0.8.28;
 // The RLC token: 87 million, minted once to the deployer and never again. It has no owner, no lock and no faucet:
 // nobody stands above a holder. Where a real RLC already lives on a chain, the hub is given that one instead.
 
-import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
-import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
-import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
-import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
-import {IApprovalReceiver, IRLC} from "../interfaces/IRLC.sol";
+import { IApprovalReceiver, IRLC } from "../interfaces/IRLC.sol";
+import { ERC20 } from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import { ERC20Permit } from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
+import { IERC20Metadata } from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+import { IERC20Permit } from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 
 contract RLC is ERC20, ERC20Permit, IRLC {
     /// @inheritdoc IRLC
@@ -28,9 +28,8 @@ contract RLC is ERC20, ERC20Permit, IRLC {
         _approve(msg.sender, spender, amount);
         // A call by hand: receivers written for the RLC of 2017 may answer nothing at all, which is fine, and a
         // receiver without a reason to give still deserves an error with a name.
-        (bool accepted, bytes memory answer) = spender.call(
-            abi.encodeCall(IApprovalReceiver.receiveApproval, (msg.sender, amount, address(this), data))
-        );
+        (bool accepted, bytes memory answer) =
+            spender.call(abi.encodeCall(IApprovalReceiver.receiveApproval, (msg.sender, amount, address(this), data)));
         if (!accepted && answer.length != 0) {
             assembly ("memory-safe") {
                 revert(add(answer, 0x20), mload(answer))
