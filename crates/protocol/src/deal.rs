@@ -1,0 +1,195 @@
+//! A deal: orders matched on chain. Who, what, for how much, how many tasks.
+//!
+//! Prices, owners and policies are frozen in it: what an owner changes afterwards does not touch it. Its tasks are
+//! the `bot_size` indices from `bot_first` on ("bag of tasks"), and all of them count time from `start_time`.
+
+use alloy_primitives::{Address, Bytes, U256};
+use serde::{Deserialize, Serialize};
+
+use crate::abi::Hub;
+use crate::ids::{DealId, TaskId};
+use crate::order::Tag;
+use crate::payment::{Nrlc, SCHEDULER_STAKE_PERCENT};
+
+/// The largest number of tasks anyone here walks through one by one.
+const INDEX_MAX: u64 = u64::MAX;
+
+/// An app, dataset or workerpool as a deal froze it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// Where it stands; zero for no dataset.
+    pub pointer: Address,
+    /// Who owned it when the orders were matched, and is paid.
+    pub owner: Address,
+    /// nRLC per task.
+    pub price: Nrlc,
+}
+
+/// A deal, as `viewDeal` tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deal {
+    /// The app.
+    pub app: Resource,
+    /// The dataset; all zero when there is none.
+    pub dataset: Resource,
+    /// The machines; its owner is the scheduler.
+    pub workerpool: Resource,
+    /// Trust asked for, at least 1.
+    pub trust: U256,
+    /// Category, an index into the hub's list.
+    pub category: U256,
+    /// What the machine must offer.
+    pub tag: Tag,
+    /// Who asked.
+    pub requester: Address,
+    /// For whom the result is (encrypted), by the requester's choice.
+    pub beneficiary: Address,
+    /// The contract that gets the result, or zero.
+    pub callback: Address,
+    /// What the requester wrote for the app; see [`DealParams`](crate::params::DealParams).
+    pub params: String,
+    /// When the orders were matched, in seconds since 1970.
+    pub start_time: u64,
+    /// Index of the first task.
+    pub bot_first: U256,
+    /// Number of tasks.
+    pub bot_size: U256,
+    /// What a worker stakes per contribution.
+    pub worker_stake: Nrlc,
+    /// What the scheduler keeps of the workers' reward, in percent.
+    pub scheduler_reward_ratio: U256,
+    /// Who pays.
+    pub sponsor: Address,
+}
+
+impl Deal {
+    /// Whether the hub knows such a deal; an unknown id reads as all zero.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        !self.bot_size.is_zero()
+    }
+
+    /// Whether a dataset is part of it.
+    #[must_use]
+    pub fn has_dataset(&self) -> bool {
+        !self.dataset.pointer.is_zero()
+    }
+
+    /// Whether the result is handed to a contract.
+    #[must_use]
+    pub fn has_callback(&self) -> bool {
+        !self.callback.is_zero()
+    }
+
+    /// Whether contributions need an enclave.
+    #[must_use]
+    pub fn needs_enclave(&self) -> bool {
+        self.tag.needs_enclave()
+    }
+
+    /// Price of one task: app, dataset and workerpool together. The hub has checked that it can be summed.
+    #[must_use]
+    pub fn price(&self) -> Nrlc {
+        Nrlc(self.app.price.0.saturating_add(self.dataset.price.0).saturating_add(self.workerpool.price.0))
+    }
+
+    /// What the scheduler staked per task: 30 % of the workerpool's price, rounded down.
+    #[must_use]
+    pub fn scheduler_stake(&self) -> Nrlc {
+        scheduler_stake(self.workerpool.price)
+    }
+
+    /// Whether the deal has a task of this index.
+    #[must_use]
+    pub fn has_index(&self, index: U256) -> bool {
+        index >= self.bot_first && index - self.bot_first < self.bot_size
+    }
+
+    /// The indices of its tasks, in order. Indices beyond 2^64 exist only on paper and are left out.
+    pub fn indices(&self) -> impl Iterator<Item = u64> + use<> {
+        let first = self.bot_first.saturating_to::<u64>();
+        let end = self.bot_first.saturating_add(self.bot_size).min(U256::from(INDEX_MAX)).to::<u64>();
+        first..end
+    }
+
+    /// The ids of its tasks, in the order of their indices.
+    pub fn tasks(&self, deal: DealId) -> impl Iterator<Item = (u64, TaskId)> + use<> {
+        self.indices().map(move |index| (index, TaskId::derive(deal, U256::from(index))))
+    }
+}
+
+/// What a scheduler stakes per task of a workerpool at this price: 30 %, rounded down.
+#[must_use]
+pub fn scheduler_stake(workerpool_price: Nrlc) -> Nrlc {
+    // Dividing first and adding the rest's share is the same number and cannot overflow.
+    let (hundreds, rest) = workerpool_price.0.div_rem(U256::from(100));
+    let percent = U256::from(SCHEDULER_STAKE_PERCENT);
+    Nrlc(hundreds * percent + rest * percent / U256::from(100))
+}
+
+impl From<Hub::Resource> for Resource {
+    fn from(resource: Hub::Resource) -> Self {
+        Self { pointer: resource.pointer, owner: resource.owner, price: Nrlc(resource.price) }
+    }
+}
+
+impl From<Hub::Deal> for Deal {
+    fn from(deal: Hub::Deal) -> Self {
+        Self {
+            app: deal.app.into(),
+            dataset: deal.dataset.into(),
+            workerpool: deal.workerpool.into(),
+            trust: deal.trust,
+            category: deal.category,
+            tag: Tag(deal.tag),
+            requester: deal.requester,
+            beneficiary: deal.beneficiary,
+            callback: deal.callback,
+            params: deal.params,
+            start_time: deal.startTime.saturating_to(),
+            bot_first: deal.botFirst,
+            bot_size: deal.botSize,
+            worker_stake: Nrlc(deal.workerStake),
+            scheduler_reward_ratio: deal.schedulerRewardRatio,
+            sponsor: deal.sponsor,
+        }
+    }
+}
+
+/// A category: how long tasks may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Category {
+    /// Short name.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// The category's time `T`, in seconds: the limit of one run, and the unit of the task's deadlines.
+    pub time_secs: u64,
+}
+
+/// The categories every deployment starts with: XS, S, M, L, XL.
+pub const CATEGORIES: [(&str, u64); 5] =
+    [("XS", 300), ("S", 1_200), ("M", 3_600), ("L", 10_800), ("XL", 36_000)];
+
+impl From<Hub::Category> for Category {
+    fn from(category: Hub::Category) -> Self {
+        Self {
+            name: category.name,
+            description: category.description,
+            time_secs: category.workClockTimeRef.saturating_to(),
+        }
+    }
+}
+
+/// The bytes of a callback: `receiveResult(bytes32 taskid, bytes data)` of ERC-1154.
+#[must_use]
+pub fn callback_input(task: TaskId, data: &Bytes) -> Bytes {
+    use alloy_sol_types::SolCall;
+    receiver::receiveResultCall { id: task.0, result: data.clone() }.abi_encode().into()
+}
+
+mod receiver {
+    alloy_sol_types::sol! {
+        function receiveResult(bytes32 id, bytes result) external;
+    }
+}
