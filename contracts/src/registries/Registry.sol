@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 // What the three registries share: tokens, addresses, the chain of predecessors. A registry of a kind adds only how
 // that kind's content is written down. Nothing here calls code of strangers, except a predecessor the owner named.
 
+import { IEntry } from "../interfaces/IEntry.sol";
 import { IEntryMaker, IRegistry } from "../interfaces/IRegistry.sol";
 import { EntryCode, EntryProxy, TransientBytes } from "./EntryCode.sol";
 import { Ownable } from "@openzeppelin/contracts/access/Ownable.sol";
@@ -59,13 +60,13 @@ abstract contract Registry is IRegistry, ERC721Enumerable, Ownable {
     }
 
     /// @inheritdoc IRegistry
-    /// @dev Of a predecessor only what every registry of the family answers is asked.
     function ownerOfEntry(address entry) external view returns (address) {
         address owner_ = _ownerOf(_tokenId(entry));
         if (owner_ != address(0) || previous == address(0) || !IRegistry(previous).isRegistered(entry)) {
             return owner_;
         }
-        return IRegistry(previous).ownerOf(_tokenId(entry));
+        // Only the entry itself knows which of the predecessors is its own.
+        return IEntry(entry).owner();
     }
 
     /// @inheritdoc IRegistry
