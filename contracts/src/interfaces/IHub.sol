@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import { IOrder } from "./IOrder.sol";
+import { IDeal } from "./IDeal.sol";
+import { ITask } from "./ITask.sol";
+import { IContribution } from "./IContribution.sol";
+import { IConsensus } from "./IConsensus.sol";
+import { IResult } from "./IResult.sol";
+import { IPayment } from "./IPayment.sol";
+import { IGovernance } from "./IGovernance.sol";
+
+/// @title The whole hub
+/// @notice Order, deal, task, contribution, consensus, result, payment: the law of the marketplace, and the one contract
+/// everybody talks to. Selectors, events, typed data, identifiers and arithmetic are those of iExec PoCo's classic path;
+/// refusals are errors with names and values.
+interface IHub is IOrder, IDeal, ITask, IContribution, IConsensus, IResult, IPayment, IGovernance { }
