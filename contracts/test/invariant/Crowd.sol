@@ -1,0 +1,750 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+// A crowd that uses the hub in every way it can think of: the handler of the invariant test. Each action picks who and
+// what out of its random arguments, says beforehand whether the hub must accept it, and fails where the hub thinks
+// otherwise. So no call is wasted, refusals are checked as strictly as successes, and what is kept on the side (the
+// kitty, the scores, the volumes) is a second opinion on the hub's books.
+//
+// Not here: whether a refusal has the right name and values, and the exact shares of each payment. That is the business of
+// the tests by stage and of the plain twin.
+
+import { ContributionStatus } from "../../src/interfaces/IContribution.sol";
+import { Deal } from "../../src/interfaces/IDeal.sol";
+import { IHub } from "../../src/interfaces/IHub.sol";
+import {
+    AppOrder,
+    AppOrderOperation,
+    DatasetOrder,
+    OrderOperation,
+    RequestOrder,
+    RequestOrderOperation,
+    WorkerpoolOrder
+} from "../../src/interfaces/IOrder.sol";
+import { IRLC } from "../../src/interfaces/IRLC.sol";
+import { IOracleConsumer } from "../../src/interfaces/IResult.sol";
+import { Task, TaskStatus } from "../../src/interfaces/ITask.sol";
+import { AppRegistry } from "../../src/registries/AppRegistry.sol";
+import { DatasetRegistry } from "../../src/registries/DatasetRegistry.sol";
+import { WorkerpoolRegistry } from "../../src/registries/WorkerpoolRegistry.sol";
+import { Test } from "../support/Test.sol";
+import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
+/// @dev Told of a result, it tries to get more out of the task than is its due, and then fails.
+contract Greedy is IOracleConsumer {
+    IHub private immutable _hub;
+    uint256 public told;
+    bool public gotIn;
+
+    constructor(IHub hub) {
+        _hub = hub;
+    }
+
+    function receiveResult(bytes32 taskid, bytes calldata result) external {
+        ++told;
+        try _hub.claim(taskid) {
+            gotIn = true;
+        } catch { }
+        try _hub.reopen(taskid) {
+            gotIn = true;
+        } catch { }
+        try _hub.finalize(taskid, "again", result) {
+            gotIn = true;
+        } catch { }
+    }
+}
+
+contract Crowd is Test {
+    struct Person {
+        address account;
+        uint256 key;
+    }
+
+    /// @dev What was matched of an order, told by the deals alone.
+    struct Volume {
+        bytes32 hash;
+        uint256 total;
+        uint256 matched;
+        bool closed;
+    }
+
+    IHub public immutable hub;
+    IRLC public immutable token;
+    address public immutable governor;
+    Greedy public immutable greedy;
+
+    Person[] private _people;
+    address[] private _pools;
+    address[] private _poolOwners;
+    mapping(address account => uint256 key) private _keyOf;
+    address private immutable _app;
+    address private immutable _dataset;
+
+    AppOrder[] private _appOrders;
+    DatasetOrder[] private _datasetOrders;
+    WorkerpoolOrder[] private _poolOrders;
+    RequestOrder[] private _requestOrders;
+    Volume[] private _volumes;
+    mapping(bytes32 orderHash => uint256 volumeIndexPlusOne) private _volumeOf;
+
+    bytes32[] private _deals;
+    mapping(bytes32 dealid => bytes32) private _dealAtMatch;
+    bytes32[] private _tasks;
+    bytes32[] private _finished;
+    mapping(bytes32 taskid => bytes32) private _taskAtFinish;
+    mapping(bytes32 taskid => mapping(address worker => uint256 answer)) private _answers;
+
+    uint256 private _now = 1_800_000_000;
+    uint256 private _salt;
+
+    /// @notice What the hub's books have to say.
+    uint256 public kitty;
+    uint256 public donated;
+    mapping(address worker => uint256) public scoreOf;
+
+    /// @notice How often each stage was reached.
+    mapping(bytes32 stage => uint256) public reached;
+
+    uint256 private constant PEOPLE = 6;
+    /// @dev T of the only category used.
+    uint256 private constant T = 300;
+    uint256 private constant DEAL_LIMIT = 12;
+    /// @dev Above this a person has better things to do than one more order.
+    uint256 private constant ORDER_LIMIT = 40;
+
+    constructor(
+        IHub hub_,
+        IRLC token_,
+        AppRegistry apps,
+        DatasetRegistry datasets,
+        WorkerpoolRegistry pools,
+        address governor_
+    ) {
+        hub = hub_;
+        token = token_;
+        governor = governor_;
+        greedy = new Greedy(hub_);
+        for (uint256 i = 0; i < PEOPLE; ++i) {
+            (address account, uint256 key) = someoneWithKey(string.concat("person ", vm.toString(i)));
+            _people.push(Person(account, key));
+            _keyOf[account] = key;
+        }
+        _app = apps.createApp(_people[0].account, "app", "WASM", "/ipfs/app", bytes32(0), "");
+        _dataset = datasets.createDataset(_people[1].account, "dataset", "/ipfs/dataset", bytes32(0));
+        for (uint256 i = 0; i < 2; ++i) {
+            _poolOwners.push(_people[2 + i].account);
+            _pools.push(pools.createWorkerpool(_poolOwners[i], "pool"));
+        }
+    }
+
+    /// @dev Time passes for the crowd only by `wait`.
+    modifier today() {
+        vm.warp(_now);
+        _;
+    }
+
+    // Accounts
+
+    function deposit(uint256 who, uint256 amount) external today {
+        address account = _person(who).account;
+        amount = bound(amount, 0, token.balanceOf(account) / 4);
+        vm.prank(account);
+        token.approveAndCall(address(hub), amount, "");
+    }
+
+    function depositFor(uint256 who, uint256 whom, uint256 amount) external today {
+        address account = _person(who).account;
+        amount = bound(amount, 0, token.balanceOf(account) / 4);
+        vm.prank(account);
+        token.approve(address(hub), amount);
+        vm.prank(account);
+        hub.depositFor(amount, _person(whom).account);
+    }
+
+    function withdraw(uint256 who, uint256 amount) external today {
+        address account = _person(who).account;
+        uint256 balance = hub.balanceOf(account);
+        amount = bound(amount, 0, balance + balance / 8 + 1);
+        vm.prank(account);
+        try hub.withdraw(amount) {
+            _agree(amount <= balance, "withdrawn more than there was");
+        } catch {
+            _agree(amount > balance, "could not withdraw one's own");
+        }
+    }
+
+    function hand(uint256 who, uint256 whom, uint256 amount) external today {
+        address account = _person(who).account;
+        uint256 balance = hub.balanceOf(account);
+        amount = bound(amount, 0, balance + balance / 8 + 1);
+        vm.prank(account);
+        try hub.transfer(_person(whom).account, amount) {
+            _agree(amount <= balance, "handed on more than there was");
+        } catch {
+            _agree(amount > balance, "could not hand on one's own");
+        }
+    }
+
+    /// @dev RLC sent to the hub without a word is the governor's to find.
+    function donate(uint256 who, uint256 amount, bool found) external today {
+        address account = _person(who).account;
+        amount = bound(amount, 0, token.balanceOf(account) / 100);
+        vm.prank(account);
+        token.transfer(address(hub), amount);
+        donated += amount;
+        if (found) {
+            vm.prank(governor);
+            _agree(hub.recover() == donated, "recovered another amount than was donated");
+            donated = 0;
+        }
+    }
+
+    // Orders
+
+    function offerApp(uint256 price, uint256 volume) external today {
+        if (_appOrders.length == ORDER_LIMIT) return;
+        AppOrder memory order;
+        order.app = _app;
+        order.appprice = bound(price, 0, 10e9);
+        order.volume = bound(volume, 1, 6);
+        order.salt = bytes32(++_salt);
+        order.sign = signed(_keyOf[_people[0].account], _hash(order));
+        _appOrders.push(order);
+        _remember(_hash(order), order.volume);
+    }
+
+    function offerDataset(uint256 price, uint256 volume) external today {
+        if (_datasetOrders.length == ORDER_LIMIT) return;
+        DatasetOrder memory order;
+        order.dataset = _dataset;
+        order.datasetprice = bound(price, 0, 10e9);
+        order.volume = bound(volume, 1, 6);
+        order.salt = bytes32(++_salt);
+        order.sign = signed(_keyOf[_people[1].account], _hash(order));
+        _datasetOrders.push(order);
+        _remember(_hash(order), order.volume);
+    }
+
+    function offerPool(uint256 which, uint256 price, uint256 volume) external today {
+        if (_poolOrders.length == ORDER_LIMIT) return;
+        which = which % _pools.length;
+        WorkerpoolOrder memory order;
+        order.workerpool = _pools[which];
+        order.workerpoolprice = bound(price, 0, 100e9);
+        order.volume = bound(volume, 1, 6);
+        order.trust = 32;
+        order.salt = bytes32(++_salt);
+        order.sign = signed(_keyOf[_poolOwners[which]], _hash(order));
+        _poolOrders.push(order);
+        _remember(_hash(order), order.volume);
+    }
+
+    function request(uint256 who, uint256 volume, uint256 trust, bool withDataset, bool withCallback) external today {
+        if (_requestOrders.length == ORDER_LIMIT) return;
+        Person memory requester = _person(who);
+        RequestOrder memory order;
+        order.app = _app;
+        order.appmaxprice = 10e9;
+        if (withDataset) order.dataset = _dataset;
+        order.datasetmaxprice = 10e9;
+        order.workerpoolmaxprice = 100e9;
+        order.requester = requester.account;
+        order.beneficiary = requester.account;
+        order.volume = bound(volume, 1, 4);
+        uint8[5] memory trusts = [0, 1, 1, 2, 4];
+        order.trust = trusts[trust % 5];
+        if (withCallback) order.callback = address(greedy);
+        order.params = '{"iexec_args":"--random"}';
+        order.salt = bytes32(++_salt);
+        order.sign = signed(requester.key, _hash(order));
+        _requestOrders.push(order);
+        _remember(_hash(order), order.volume);
+    }
+
+    function closeApp(uint256 which) external today {
+        if (which % 4 != 0 || _appOrders.length < 3) return;
+        AppOrder memory order = _appOrders[which % _appOrders.length];
+        vm.prank(_people[0].account);
+        hub.manageAppOrder(AppOrderOperation(order, OrderOperation.CLOSE, ""));
+        _volumes[_volumeOf[_hash(order)] - 1].closed = true;
+    }
+
+    function closeRequest(uint256 which) external today {
+        if (which % 4 != 0 || _requestOrders.length < 3) return;
+        RequestOrder memory order = _requestOrders[which % _requestOrders.length];
+        vm.prank(order.requester);
+        hub.manageRequestOrder(RequestOrderOperation(order, OrderOperation.CLOSE, ""));
+        _volumes[_volumeOf[_hash(order)] - 1].closed = true;
+    }
+
+    // Deals
+
+    function match_(uint256 app, uint256 dataset, uint256 pool, uint256 req, uint256 sponsor) external today {
+        if (_appOrders.length * _poolOrders.length * _requestOrders.length == 0 || _deals.length == DEAL_LIMIT) return;
+        RequestOrder memory r = _requestOrders[req % _requestOrders.length];
+        if (r.dataset != address(0) && _datasetOrders.length == 0) return;
+        AppOrder memory a = _appOrders[app % _appOrders.length];
+        WorkerpoolOrder memory w = _poolOrders[pool % _poolOrders.length];
+        DatasetOrder memory d;
+        if (r.dataset != address(0)) d = _datasetOrders[dataset % _datasetOrders.length];
+
+        uint256 volume = _least(_least(_left(_hash(a)), _left(_hash(w))), _left(_hash(r)));
+        if (r.dataset != address(0)) volume = _least(volume, _left(_hash(d)));
+        bool sponsored = sponsor % 4 == 0;
+        address payer = sponsored ? _person(sponsor / 4).account : r.requester;
+        bool possible = volume != 0
+            && _affordable(
+                payer,
+                (a.appprice + d.datasetprice + w.workerpoolprice) * volume,
+                _ownerOfPool(w.workerpool),
+                w.workerpoolprice * 30 / 100 * volume
+            );
+
+        vm.prank(payer);
+        (bool made, bytes memory answer) = address(hub)
+            .call(
+                sponsored
+                    ? abi.encodeCall(hub.sponsorMatchOrders, (a, d, w, r))
+                    : abi.encodeCall(hub.matchOrders, (a, d, w, r))
+            );
+        _agree(made == possible, possible ? "a possible match was refused" : "an impossible match was made");
+        if (!made) return;
+
+        bytes32 dealid = abi.decode(answer, (bytes32));
+        _agree(dealid == keccak256(abi.encode(_hash(r), _volumes[_volumeOf[_hash(r)] - 1].matched)), "deal identifier");
+        _deals.push(dealid);
+        _dealAtMatch[dealid] = keccak256(abi.encode(hub.viewDeal(dealid)));
+        _agree(hub.viewDeal(dealid).botSize == volume, "a deal of another size than is left");
+        _match(_hash(a), volume);
+        if (r.dataset != address(0)) _match(_hash(d), volume);
+        _match(_hash(w), volume);
+        _match(_hash(r), volume);
+        ++reached["deal"];
+    }
+
+    // Tasks
+
+    function initialize(uint256 deal, uint256 index) external today {
+        if (_deals.length == 0) return;
+        bytes32 dealid = _deals[deal % _deals.length];
+        Deal memory d = hub.viewDeal(dealid);
+        index = bound(index, 0, d.botFirst + d.botSize);
+        bytes32 taskid = keccak256(abi.encode(dealid, index));
+        bool possible =
+            index >= d.botFirst && index < d.botFirst + d.botSize && hub.viewTask(taskid).status == TaskStatus.UNSET;
+        try hub.initialize(dealid, index) returns (bytes32 made) {
+            _agree(possible && made == taskid, "a task was started that cannot be");
+            _tasks.push(taskid);
+            ++reached["task"];
+        } catch {
+            _agree(!possible, "a task could not be started");
+        }
+    }
+
+    /// @dev Most are honest.
+    function contribute(uint256 which, uint256 who, uint256 answer) external today {
+        if (_tasks.length == 0) return;
+        bytes32 taskid = _tasks[which % _tasks.length];
+        address worker = _person(who).account;
+        answer = answer % 4 == 0 ? 1 : 0;
+        bytes32 digest = keccak256(_data(taskid, answer));
+        Task memory task = hub.viewTask(taskid);
+        Deal memory deal = hub.viewDeal(task.dealid);
+        bool possible = task.status == TaskStatus.ACTIVE && _now < task.contributionDeadline
+            && hub.viewContribution(taskid, worker).status == ContributionStatus.UNSET
+            && hub.balanceOf(worker) >= deal.workerStake;
+        bytes memory authorization = _authorize(deal.workerpool.owner, worker, taskid);
+        vm.prank(worker);
+        try hub.contribute(
+            taskid,
+            keccak256(abi.encode(taskid, digest)),
+            keccak256(abi.encodePacked(worker, taskid, digest)),
+            address(0),
+            "",
+            authorization
+        ) {
+            _agree(possible, "a contribution was taken that cannot be");
+            _answers[taskid][worker] = answer;
+            ++reached["contribution"];
+            if (hub.viewTask(taskid).status == TaskStatus.REVEALING) ++reached["consensus"];
+        } catch {
+            _agree(!possible, "a contribution was refused");
+        }
+    }
+
+    function reveal(uint256 which, uint256 who) external today {
+        if (_tasks.length == 0) return;
+        bytes32 taskid = _tasks[which % _tasks.length];
+        Task memory task = hub.viewTask(taskid);
+        address worker = task.contributors.length == 0 || who % 8 == 0
+            ? _person(who / 8).account
+            : task.contributors[who % task.contributors.length];
+        bytes32 digest = keccak256(_data(taskid, _answers[taskid][worker]));
+        bool possible = task.status == TaskStatus.REVEALING && _now < task.revealDeadline
+            && hub.viewContribution(taskid, worker).status == ContributionStatus.CONTRIBUTED
+            && task.consensusValue == keccak256(abi.encode(taskid, digest));
+        vm.prank(worker);
+        try hub.reveal(taskid, digest) {
+            _agree(possible, "a reveal was taken that cannot be");
+            ++reached["reveal"];
+        } catch {
+            _agree(!possible, "a reveal was refused");
+        }
+    }
+
+    function reopen(uint256 which) external today {
+        if (_tasks.length == 0) return;
+        bytes32 taskid = _tasks[which % _tasks.length];
+        Task memory task = hub.viewTask(taskid);
+        bool possible = task.status == TaskStatus.REVEALING && _now < task.finalDeadline && task.revealDeadline <= _now
+            && task.revealCounter == 0;
+        vm.prank(hub.viewDeal(task.dealid).workerpool.owner);
+        try hub.reopen(taskid) {
+            _agree(possible, "a task was reopened that cannot be");
+            ++reached["reopened"];
+        } catch {
+            _agree(!possible, "a task could not be reopened");
+        }
+    }
+
+    function finalize(uint256 which) external today {
+        if (_tasks.length == 0) return;
+        bytes32 taskid = _tasks[which % _tasks.length];
+        Task memory task = hub.viewTask(taskid);
+        bool possible = task.status == TaskStatus.REVEALING && _now < task.finalDeadline
+            && (task.revealCounter == task.winnerCounter || (task.revealCounter != 0 && task.revealDeadline <= _now));
+        uint256 answer = task.resultDigest == keccak256(_data(taskid, 1)) ? 1 : 0;
+        vm.prank(hub.viewDeal(task.dealid).workerpool.owner);
+        try hub.finalize(taskid, "/ipfs/result", _data(taskid, answer)) {
+            _agree(possible, "a task was finalized that cannot be");
+            _judge(taskid, task.contributors);
+            _succeed(taskid);
+        } catch {
+            _agree(!possible, "a task could not be finalized");
+        }
+    }
+
+    function contributeAndFinalize(uint256 which, uint256 who) external today {
+        if (_tasks.length == 0) return;
+        bytes32 taskid = _tasks[which % _tasks.length];
+        address worker = _person(who).account;
+        Task memory task = hub.viewTask(taskid);
+        Deal memory deal = hub.viewDeal(task.dealid);
+        bool possible = task.status == TaskStatus.ACTIVE && _now < task.contributionDeadline
+            && task.contributors.length == 0 && deal.trust == 1;
+        bytes memory data = _data(taskid, 0);
+        bytes memory authorization = _authorize(deal.workerpool.owner, worker, taskid);
+        vm.prank(worker);
+        try hub.contributeAndFinalize(taskid, keccak256(data), "/ipfs/result", data, address(0), "", authorization) {
+            _agree(possible, "a task was finalized in one step that cannot be");
+            ++reached["one step"];
+            _succeed(taskid);
+        } catch {
+            _agree(!possible, "a task could not be finalized in one step");
+        }
+    }
+
+    function claim(uint256 which) external today {
+        if (_tasks.length == 0) return;
+        bytes32 taskid = _tasks[which % _tasks.length];
+        Task memory task = hub.viewTask(taskid);
+        bool possible =
+            (task.status == TaskStatus.ACTIVE || task.status == TaskStatus.REVEALING) && task.finalDeadline <= _now;
+        try hub.claim(taskid) {
+            _agree(possible, "a task was claimed that cannot be");
+            _fail(taskid);
+        } catch {
+            _agree(!possible, "a task could not be claimed");
+        }
+    }
+
+    function initializeAndClaim(uint256 deal, uint256 index) external today {
+        if (_deals.length == 0) return;
+        bytes32 dealid = _deals[deal % _deals.length];
+        Deal memory d = hub.viewDeal(dealid);
+        index = bound(index, d.botFirst, d.botFirst + d.botSize - 1);
+        bytes32 taskid = keccak256(abi.encode(dealid, index));
+        bool possible = hub.viewTask(taskid).status == TaskStatus.UNSET && d.startTime + 10 * T <= _now;
+        bytes32[] memory ids = new bytes32[](1);
+        uint256[] memory indices = new uint256[](1);
+        (ids[0], indices[0]) = (dealid, index);
+        try hub.initializeAndClaimArray(ids, indices) {
+            _agree(possible, "a task was started and claimed that cannot be");
+            _tasks.push(taskid);
+            _fail(taskid);
+        } catch {
+            _agree(!possible, "a task could not be started and claimed");
+        }
+    }
+
+    /// @dev Chance alone rarely brings a task to its end, so some of the time everybody simply does the next thing.
+    function work(uint256 seed) external {
+        for (uint256 i = 0; i < 8; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            uint256 which = seed >> 128;
+            if (_tasks.length == 0 || seed % 4 == 0) {
+                this.initialize(which, seed >> 8);
+                continue;
+            }
+            Task memory task = hub.viewTask(_tasks[which % _tasks.length]);
+            if (task.status == TaskStatus.ACTIVE) this.contribute(which, seed >> 8, seed >> 16);
+            else if (task.revealCounter < task.winnerCounter) this.reveal(which, seed >> 8);
+            else this.finalize(which);
+        }
+    }
+
+    /// @dev Mostly moments, at times to a deadline or beyond it.
+    function wait(uint256 secs) external {
+        uint256 kind = secs % 8;
+        if (kind < 5) _now += secs / 8 % 30;
+        else if (kind < 7) _now += secs / 8 % (2 * T + 1);
+        else _now += secs / 8 % (11 * T);
+    }
+
+    // For the invariants
+
+    function accounts() external view returns (address[] memory all) {
+        all = new address[](PEOPLE + 3);
+        for (uint256 i = 0; i < PEOPLE; ++i) {
+            all[i] = _people[i].account;
+        }
+        all[PEOPLE] = governor;
+        all[PEOPLE + 1] = hub.kitty_address();
+        all[PEOPLE + 2] = address(greedy);
+    }
+
+    function people() external view returns (Person[] memory) {
+        return _people;
+    }
+
+    /// @notice What an account must have frozen: its part in all that is not finished.
+    function stakesOf(address account) external view returns (uint256 stakes) {
+        if (account == hub.kitty_address()) return kitty;
+        for (uint256 i = 0; i < _deals.length; ++i) {
+            Deal memory deal = hub.viewDeal(_deals[i]);
+            uint256 open = deal.botSize;
+            for (uint256 index = deal.botFirst; index < deal.botFirst + deal.botSize; ++index) {
+                bytes32 taskid = keccak256(abi.encode(_deals[i], index));
+                if (_taskAtFinish[taskid] != 0) {
+                    --open;
+                } else if (hub.viewContribution(taskid, account).status != ContributionStatus.UNSET) {
+                    stakes += deal.workerStake;
+                }
+            }
+            if (deal.sponsor == account) {
+                stakes += open * (deal.app.price + deal.dataset.price + deal.workerpool.price);
+            }
+            if (deal.workerpool.owner == account) stakes += open * (deal.workerpool.price * 30 / 100);
+        }
+    }
+
+    function finishedTasksMoved() external view returns (uint256 moved) {
+        for (uint256 i = 0; i < _finished.length; ++i) {
+            if (keccak256(abi.encode(hub.viewTask(_finished[i]))) != _taskAtFinish[_finished[i]]) ++moved;
+        }
+    }
+
+    function dealsChanged() external view returns (uint256 changed) {
+        for (uint256 i = 0; i < _deals.length; ++i) {
+            if (keccak256(abi.encode(hub.viewDeal(_deals[i]))) != _dealAtMatch[_deals[i]]) ++changed;
+        }
+    }
+
+    /// @notice Orders of which the hub consumed another part than was matched, or more than there is.
+    function volumesWrong() external view returns (uint256 wrong) {
+        for (uint256 i = 0; i < _volumes.length; ++i) {
+            Volume memory v = _volumes[i];
+            bool right = v.matched <= v.total && hub.viewConsumed(v.hash) == (v.closed ? v.total : v.matched);
+            if (!right) ++wrong;
+        }
+    }
+
+    // The crowd's own books
+
+    function _succeed(bytes32 taskid) private {
+        if (kitty != 0) {
+            uint256 part = kitty / 10 > 1e9 ? kitty / 10 : 1e9;
+            kitty -= _least(part, kitty);
+        }
+        _finish(taskid, TaskStatus.COMPLETED);
+        ++reached["payment"];
+    }
+
+    function _fail(bytes32 taskid) private {
+        kitty += hub.viewDeal(hub.viewTask(taskid).dealid).workerpool.price * 30 / 100;
+        _finish(taskid, TaskStatus.FAILED);
+        ++reached["claim"];
+    }
+
+    function _finish(bytes32 taskid, TaskStatus status) private {
+        Task memory task = hub.viewTask(taskid);
+        _agree(task.status == status, "a finished task of another status");
+        _agree(_taskAtFinish[taskid] == 0, "a task finished twice");
+        _taskAtFinish[taskid] = keccak256(abi.encode(task));
+        _finished.push(taskid);
+    }
+
+    function _judge(bytes32 taskid, address[] memory contributors) private {
+        for (uint256 i = 0; i < contributors.length; ++i) {
+            address worker = contributors[i];
+            if (hub.viewContribution(taskid, worker).status != ContributionStatus.PROVED) {
+                scoreOf[worker] = scoreOf[worker] * 2 / 3;
+                ++reached["liar"];
+            } else if (contributors.length > 1) {
+                ++scoreOf[worker];
+            }
+        }
+    }
+
+    function _remember(bytes32 orderHash, uint256 volume) private {
+        _volumes.push(Volume(orderHash, volume, 0, false));
+        _volumeOf[orderHash] = _volumes.length;
+    }
+
+    function _match(bytes32 orderHash, uint256 volume) private {
+        _volumes[_volumeOf[orderHash] - 1].matched += volume;
+    }
+
+    function _left(bytes32 orderHash) private view returns (uint256) {
+        Volume memory volume = _volumes[_volumeOf[orderHash] - 1];
+        return volume.closed ? 0 : volume.total - volume.matched;
+    }
+
+    function _affordable(address payer, uint256 price, address poolOwner, uint256 stake) private view returns (bool) {
+        if (payer == poolOwner) return hub.balanceOf(payer) >= price + stake;
+        return hub.balanceOf(payer) >= price && hub.balanceOf(poolOwner) >= stake;
+    }
+
+    function _ownerOfPool(address pool) private view returns (address) {
+        return pool == _pools[0] ? _poolOwners[0] : _poolOwners[1];
+    }
+
+    function _person(uint256 which) private view returns (Person memory) {
+        return _people[which % _people.length];
+    }
+
+    function _data(bytes32 taskid, uint256 answer) private pure returns (bytes memory) {
+        return abi.encode(taskid, answer);
+    }
+
+    function _authorize(address poolOwner, address worker, bytes32 taskid) private view returns (bytes memory) {
+        bytes32 message = keccak256(abi.encodePacked(worker, taskid, address(0)));
+        return signed(_keyOf[poolOwner], keccak256(abi.encodePacked("\x19Ethereum Signed Message:\n32", message)));
+    }
+
+    function _least(uint256 left, uint256 right) private pure returns (uint256) {
+        return left < right ? left : right;
+    }
+
+    function _agree(bool condition, string memory message) private pure {
+        vm.assertTrue(condition, message);
+    }
+
+    // Typed data, spelled out once more: a hub that hashed another type than it says would fail here.
+
+    function _hash(AppOrder memory o) private view returns (bytes32) {
+        return _typed(
+            keccak256(
+                abi.encode(
+                    keccak256(
+                        "AppOrder(address app,uint256 appprice,uint256 volume,bytes32 tag,address datasetrestrict,address workerpoolrestrict,address requesterrestrict,bytes32 salt)"
+                    ),
+                    o.app,
+                    o.appprice,
+                    o.volume,
+                    o.tag,
+                    o.datasetrestrict,
+                    o.workerpoolrestrict,
+                    o.requesterrestrict,
+                    o.salt
+                )
+            )
+        );
+    }
+
+    function _hash(DatasetOrder memory o) private view returns (bytes32) {
+        return _typed(
+            keccak256(
+                abi.encode(
+                    keccak256(
+                        "DatasetOrder(address dataset,uint256 datasetprice,uint256 volume,bytes32 tag,address apprestrict,address workerpoolrestrict,address requesterrestrict,bytes32 salt)"
+                    ),
+                    o.dataset,
+                    o.datasetprice,
+                    o.volume,
+                    o.tag,
+                    o.apprestrict,
+                    o.workerpoolrestrict,
+                    o.requesterrestrict,
+                    o.salt
+                )
+            )
+        );
+    }
+
+    function _hash(WorkerpoolOrder memory o) private view returns (bytes32) {
+        return _typed(
+            keccak256(
+                abi.encode(
+                    keccak256(
+                        "WorkerpoolOrder(address workerpool,uint256 workerpoolprice,uint256 volume,bytes32 tag,uint256 category,uint256 trust,address apprestrict,address datasetrestrict,address requesterrestrict,bytes32 salt)"
+                    ),
+                    o.workerpool,
+                    o.workerpoolprice,
+                    o.volume,
+                    o.tag,
+                    o.category,
+                    o.trust,
+                    o.apprestrict,
+                    o.datasetrestrict,
+                    o.requesterrestrict,
+                    o.salt
+                )
+            )
+        );
+    }
+
+    function _hash(RequestOrder memory o) private view returns (bytes32) {
+        return _typed(
+            keccak256(
+                bytes.concat(
+                    abi.encode(
+                        keccak256(
+                            "RequestOrder(address app,uint256 appmaxprice,address dataset,uint256 datasetmaxprice,address workerpool,uint256 workerpoolmaxprice,address requester,uint256 volume,bytes32 tag,uint256 category,uint256 trust,address beneficiary,address callback,string params,bytes32 salt)"
+                        ),
+                        o.app,
+                        o.appmaxprice,
+                        o.dataset,
+                        o.datasetmaxprice,
+                        o.workerpool,
+                        o.workerpoolmaxprice,
+                        o.requester
+                    ),
+                    abi.encode(
+                        o.volume,
+                        o.tag,
+                        o.category,
+                        o.trust,
+                        o.beneficiary,
+                        o.callback,
+                        keccak256(bytes(o.params)),
+                        o.salt
+                    )
+                )
+            )
+        );
+    }
+
+    function _typed(bytes32 structHash) private view returns (bytes32) {
+        bytes32 separator = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("iExecODB"),
+                keccak256("5.0.0"),
+                block.chainid,
+                address(hub)
+            )
+        );
+        return keccak256(abi.encodePacked(hex"1901", separator, structHash));
+    }
+}
