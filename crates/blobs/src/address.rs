@@ -3,7 +3,7 @@
 //! The file is cut into chunks of 262,144 bytes. Each chunk is a *raw* block, named by its sha2-256. One chunk: its
 //! name is the file's (`bafkrei…`). More: up to 174 names at a time are listed in a UnixFS node (dag-pb), up to 174
 //! nodes in a node above, until one is left, whose name is the file's (`bafybei…`). This is what `ipfs add
-//! --cid-version=1` gives; the vectors in `tests/vectors.json` come from IPFS's own importer.
+//! --cid-version=1` gives; the vectors in `tests/vectors/vectors.json` come from IPFS's own importer.
 //!
 //! [`Hasher`] does this while the bytes stream by and keeps at most 174 names per level, about 10 kB for any file
 //! that fits on a disk. The tree itself is never stored: whoever wants the blocks can cut the file again.
@@ -308,4 +308,136 @@ fn varint(out: &mut Vec<u8>, mut number: u64) {
         number >>= 7;
     }
     out.push(number as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Vector {
+        chunk_bytes: usize,
+        links_per_node: usize,
+        length: u64,
+        cid: Address,
+    }
+
+    fn file(length: u64) -> Vec<u8> {
+        (0..length).map(|i| ((i + i / 251) % 251) as u8).collect()
+    }
+
+    fn hashed(shape: Shape, pieces: &[&[u8]]) -> Stored {
+        let mut hasher = Hasher::with_shape(shape);
+        for piece in pieces {
+            hasher.update(piece);
+        }
+        hasher.finish()
+    }
+
+    #[test]
+    fn addresses_are_those_of_ipfs() {
+        let vectors: Vec<Vector> =
+            serde_json::from_str(include_str!("../tests/vectors/vectors.json"))
+                .expect("made by make.mjs");
+        assert!(vectors.len() > 50);
+        for Vector {
+            chunk_bytes,
+            links_per_node,
+            length,
+            cid,
+        } in vectors
+        {
+            let stored = hashed(
+                Shape {
+                    chunk_bytes,
+                    links_per_node,
+                },
+                &[&file(length)],
+            );
+            assert_eq!(
+                stored.cid, cid,
+                "{length} bytes in chunks of {chunk_bytes}, {links_per_node} links"
+            );
+            assert_eq!(stored.length, length);
+        }
+    }
+
+    #[test]
+    fn an_address_reads_back_from_every_form_and_as_version_1() {
+        let address = of_bytes(b"hello").cid;
+        assert_eq!(
+            address.to_string().parse::<Address>().expect("own text"),
+            address
+        );
+        assert_eq!(
+            address.path().parse::<Address>().expect("own path"),
+            address
+        );
+        // `ipfs add` of "hello world\n" with the old kind of address, and the same hash as version 1.
+        let old: Address = "QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o"
+            .parse()
+            .expect("version 0");
+        assert_eq!(
+            old.to_string(),
+            "bafybeicg2rebjoofv4kbyovkw7af3rpiitvnl6i7ckcywaq6xjcxnc2mby"
+        );
+    }
+
+    #[test]
+    fn a_text_that_is_no_address_is_quoted_with_the_reason() {
+        let long = "b".repeat(10_000);
+        // A CID of dag-cbor, and one over keccak-256.
+        let foreign = [
+            Cid::new_v1(0x71, *of_bytes(b"").cid.cid().hash()).to_string(),
+            Cid::new_v1(RAW, Multihash::wrap(0x1b, &[0; 32]).expect("32 bytes")).to_string(),
+        ];
+        for text in [
+            "",
+            "hello",
+            "/ipfs/",
+            "../../etc/passwd",
+            "bafkrei",
+            &long,
+            &foreign[0],
+            &foreign[1],
+        ] {
+            let error = text.parse::<Address>().expect_err("no address").to_string();
+            assert!(
+                error.contains("is not the address of a blob: ") && error.len() < 400,
+                "{error}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn how_the_bytes_come_in_pieces_makes_no_difference(
+            bytes in proptest::collection::vec(any::<u8>(), 0..2000),
+            cuts in proptest::collection::vec(0_usize..2000, 0..10),
+            chunk_bytes in 1_usize..50,
+            links_per_node in 2_usize..6,
+        ) {
+            let shape = Shape { chunk_bytes, links_per_node };
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+            cuts.sort_unstable();
+            let mut pieces = Vec::new();
+            let mut start = 0;
+            for cut in cuts {
+                pieces.push(&bytes[start..cut]);
+                start = cut;
+            }
+            pieces.push(&bytes[start..]);
+            let stored = hashed(shape, &pieces);
+            prop_assert_eq!(stored, hashed(shape, &[&bytes]));
+            let whole: [u8; 32] = Sha256::digest(&bytes).into();
+            prop_assert_eq!(stored.sha256, whole);
+        }
+
+        #[test]
+        fn reading_an_address_never_panics(text in ".{0,200}") {
+            let _ = text.parse::<Address>();
+        }
+    }
 }

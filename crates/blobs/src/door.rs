@@ -284,3 +284,54 @@ impl IntoResponse for Refusal {
         refuse(status, self.0.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_as_http_means_them() {
+        for (text, length, asked) in [
+            ("bytes=0-0", 10, Asked::Part(0..1)),
+            ("bytes=2-5", 10, Asked::Part(2..6)),
+            ("bytes=2-", 10, Asked::Part(2..10)),
+            ("bytes=2-99", 10, Asked::Part(2..10)),
+            ("bytes=0-18446744073709551615", 10, Asked::Part(0..10)),
+            ("bytes=-3", 10, Asked::Part(7..10)),
+            ("bytes=-99", 10, Asked::Part(0..10)),
+            ("bytes=10-", 10, Asked::Nothing),
+            ("bytes=99-100", 10, Asked::Nothing),
+            ("bytes=-0", 10, Asked::Nothing),
+            ("bytes=0-", 0, Asked::Nothing),
+            ("bytes=5-2", 10, Asked::Everything),
+            ("bytes=0-1,3-4", 10, Asked::Everything),
+            ("bytes=", 10, Asked::Everything),
+            ("bytes=-", 10, Asked::Everything),
+            ("lines=1-2", 10, Asked::Everything),
+            ("bytes=a-b", 10, Asked::Everything),
+        ] {
+            assert_eq!(parse_range(text, length), asked, "{text} of {length}");
+        }
+    }
+
+    #[test]
+    fn a_suggested_name_is_only_a_name() {
+        for (filename, header) in [
+            (None, "attachment"),
+            (Some("tile.svg"), "attachment; filename*=UTF-8''tile.svg"),
+            (
+                Some("../../etc/passwd"),
+                "attachment; filename*=UTF-8''passwd",
+            ),
+            (
+                Some("a\r\nset-cookie: b"),
+                "attachment; filename*=UTF-8''a%0D%0Aset-cookie%3A%20b",
+            ),
+            (Some("é\"x"), "attachment; filename*=UTF-8''%C3%A9%22x"),
+            (Some(".."), "attachment"),
+            (Some("dir/"), "attachment"),
+        ] {
+            assert_eq!(disposition(filename), header);
+        }
+    }
+}
