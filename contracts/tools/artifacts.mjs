@@ -15,7 +15,7 @@ const contracts = join(dirname(fileURLToPath(import.meta.url)), "..");
 const folder = join(contracts, "abi");
 const checking = process.argv.includes("--check");
 
-const modules = ["HubOrders", "HubRecords"];
+const modules = ["HubGovernance", "HubOrders"];
 const names = ["Hub", ...modules, "RLC", "AppRegistry", "DatasetRegistry", "WorkerpoolRegistry", "App", "Dataset", "Workerpool"];
 
 execFileSync(join(contracts, "node_modules", ".bin", "forge"), ["build", "--offline", "--skip", "test"], {

@@ -92,6 +92,8 @@ interface IDeal {
 
     /// @notice A price, or the worker's stake it leads to, has to fit in 64 bits.
     error PriceTooLarge(uint256 price, uint256 limit);
+    /// @notice The scheduler's part cannot be more than all; a workerpool of the registry keeps to that by itself.
+    error SchedulerRatioTooHigh(uint256 ratio, uint256 limit);
     /// @notice The trust of a request has to fit in 32 bits.
     error TrustTooHigh(uint256 trust, uint256 limit);
     /// @notice The indices of a deal's tasks have to fit in 32 bits.

@@ -44,6 +44,7 @@ interface IGovernance {
 
     error NotTheOwner(address sender, address owner);
     error AlreadyConfigured();
+    error NoSuchCategory(uint256 category, uint256 count);
     /// @notice The time of a category has to fit in 32 bits, in seconds.
     error CategoryTimeTooLong(uint256 secs, uint256 limit);
     /// @notice There can be no more than 65,535 categories.
