@@ -52,6 +52,8 @@ pub enum Failure {
     MissingPath { path: String },
     #[error("/iexec_out holds {path:?}, which is neither a file nor a folder")]
     Link { path: String },
+    #[error("/iexec_out holds {path:?}, a name kept for the application's own streams")]
+    TakenName { path: String },
     #[error("computed.json is not what the contract asks for: {reason}")]
     BadComputedJson { reason: String },
     #[error("the inputs cannot be given to the application: {reason}")]
@@ -82,6 +84,7 @@ impl Failure {
             | Self::EscapingPath { .. }
             | Self::MissingPath { .. }
             | Self::Link { .. }
+            | Self::TakenName { .. }
             | Self::BadComputedJson { .. }
             | Self::BadInputs { .. } => true,
             Self::Cancelled | Self::Host { .. } => false,

@@ -23,5 +23,5 @@ pub mod wasm;
 
 pub use failure::{Failed, Failure};
 pub use job::{InputFile, Job, Limits, Module, Outcome};
-pub use result::{Collected, ResultKind};
+pub use result::Collected;
 pub use wasm::profile::{RuntimeProfile, profile};
