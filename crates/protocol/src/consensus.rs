@@ -104,14 +104,20 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Counts a claim of a worker of this [`weight`] and says whether its group is now accepted at `trust`. On
-    /// overflow nothing is counted.
-    pub fn count(&mut self, claim: B256, weight: U256, trust: U256) -> Result<bool, Overflow> {
+    /// What the group of `claim` and all groups would weigh after one more contribution of this [`weight`].
+    pub fn foresee(&self, claim: B256, weight: U256) -> Result<(U256, U256), Overflow> {
         let before = self.group(claim);
         let after = before.max(U256::ONE).checked_mul(weight).ok_or(Overflow)?;
         let total = (self.total - before).checked_add(after).ok_or(Overflow)?;
-        let accepted = reached(after, total, trust)?;
-        self.groups.insert(claim, after);
+        Ok((after, total))
+    }
+
+    /// Counts a claim of a worker of this [`weight`] and says whether its group is now accepted at `trust`. On
+    /// overflow nothing is counted.
+    pub fn count(&mut self, claim: B256, weight: U256, trust: U256) -> Result<bool, Overflow> {
+        let (group, total) = self.foresee(claim, weight)?;
+        let accepted = reached(group, total, trust)?;
+        self.groups.insert(claim, group);
         self.total = total;
         Ok(accepted)
     }

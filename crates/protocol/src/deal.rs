@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::abi::Hub;
 use crate::ids::{DealId, TaskId};
 use crate::order::Tag;
-use crate::payment::{Nrlc, SCHEDULER_STAKE_PERCENT};
+use crate::payment::{Nrlc, SCHEDULER_STAKE_PERCENT, percentage};
 
 /// The largest number of tasks anyone here walks through one by one.
 const INDEX_MAX: u64 = u64::MAX;
@@ -121,10 +121,7 @@ impl Deal {
 /// What a scheduler stakes per task of a workerpool at this price: 30 %, rounded down.
 #[must_use]
 pub fn scheduler_stake(workerpool_price: Nrlc) -> Nrlc {
-    // Dividing first and adding the rest's share is the same number and cannot overflow.
-    let (hundreds, rest) = workerpool_price.0.div_rem(U256::from(100));
-    let percent = U256::from(SCHEDULER_STAKE_PERCENT);
-    Nrlc(hundreds * percent + rest * percent / U256::from(100))
+    Nrlc(percentage(workerpool_price.0, U256::from(SCHEDULER_STAKE_PERCENT)))
 }
 
 impl From<Hub::Resource> for Resource {
@@ -167,9 +164,22 @@ pub struct Category {
     pub time_secs: u64,
 }
 
-/// The categories every deployment starts with: XS, S, M, L, XL.
+/// The categories every deployment starts with, by name and time in seconds.
 pub const CATEGORIES: [(&str, u64); 5] =
     [("XS", 300), ("S", 1_200), ("M", 3_600), ("L", 10_800), ("XL", 36_000)];
+
+/// [`CATEGORIES`] as the hub keeps them, described for people.
+#[must_use]
+pub fn standard_categories() -> Vec<Category> {
+    CATEGORIES
+        .iter()
+        .map(|&(name, time_secs)| Category {
+            name: name.to_owned(),
+            description: format!("tasks of up to {} minutes", time_secs / 60),
+            time_secs,
+        })
+        .collect()
+}
 
 impl From<Hub::Category> for Category {
     fn from(category: Hub::Category) -> Self {

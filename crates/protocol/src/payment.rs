@@ -1,18 +1,20 @@
 //! Payment: what everybody gets and loses when a task ends.
 //!
-//! Money is counted in nRLC, 10⁻⁹ RLC, as whole numbers. [`Settlement`] says exactly what the hub moves when a
-//! task is finalized ([`Settlement::of_consensus`]), finalized by its only worker ([`Settlement::of_lone_worker`])
-//! or claimed after its time ([`ClaimRefund`]); roundings are the hub's, always down, and the scheduler gets the
-//! dust. The kitty is an account without a key that holds the stakes of schedulers who failed; each later
-//! success drains a tenth of it ([`kitty_drain`]).
+//! Money is counted in nRLC, 10⁻⁹ RLC, as whole numbers. [`Settlement`] says exactly what the hub moves when a task
+//! is finalized after consensus ([`Settlement::after_consensus`]) or by its only worker
+//! ([`Settlement::of_lone_worker`]), [`Refund`] what it moves when a task is claimed. Roundings are the hub's, always
+//! down, and the scheduler gets the dust. The kitty is an account without a key that holds the stakes of schedulers
+//! who failed; each later success drains a tenth of it for its scheduler ([`kitty_drain`]).
 //!
 //! Everything here is arithmetic over arguments; who owns what is [`model`](crate::model)'s or the chain's.
 
 use std::fmt;
 use std::str::FromStr;
 
-use alloy_primitives::{Address, U256, address};
+use alloy_primitives::{Address, U256, U512, address};
 use serde::{Deserialize, Serialize};
+
+use crate::deal::Deal;
 
 /// The kitty: an address nobody has a key for (the first 20 bytes of keccak256("iExecKitty"), minus one).
 pub const KITTY: Address = address!("99c2268479b93fDe36232351229815DF80837e23");
@@ -147,5 +149,160 @@ impl FromStr for Nrlc {
         }
         let padded = format!("{whole}{fraction:0<decimals$}");
         U256::from_str_radix(&padded, 10).map(Self).map_err(|_| too_large())
+    }
+}
+
+/// `amount × percent / 100`, rounded down, without overflow on the way. For percents above 100 the outcome may not
+/// fit; then it is the greatest amount there is.
+#[must_use]
+pub fn percentage(amount: U256, percent: U256) -> U256 {
+    mul_div(amount, percent, U256::from(100))
+}
+
+/// `left × right / divisor`, rounded down and exact (the product has 512 bits); the greatest number where the outcome
+/// does not fit or the divisor is zero.
+fn mul_div(left: U256, right: U256, divisor: U256) -> U256 {
+    if divisor.is_zero() {
+        return U256::MAX;
+    }
+    let product: U512 = left.widening_mul(right);
+    (product / divisor.to::<U512>()).saturating_to()
+}
+
+/// What a success drains of a kitty of this size: a tenth, at least 1 RLC, at most all of it.
+#[must_use]
+pub fn kitty_drain(kitty: Nrlc) -> Nrlc {
+    let tenth = percentage(kitty.0, U256::from(KITTY_PERCENT));
+    Nrlc(tenth.max(U256::from(KITTY_MIN)).min(kitty.0))
+}
+
+/// What a worker stakes per contribution, at this price of the workerpool and this policy, in percent; the greatest
+/// amount there is where the product outgrows 256 bits, which the hub then refuses as too large.
+#[must_use]
+pub fn worker_stake(workerpool_price: Nrlc, worker_stake_ratio: U256) -> Nrlc {
+    let product = workerpool_price.0.checked_mul(worker_stake_ratio);
+    Nrlc(product.map_or(U256::MAX, |product| product / U256::from(100)))
+}
+
+/// A contributor when the task is finalized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contributor {
+    /// Who.
+    pub worker: Address,
+    /// Whether it revealed what the consensus found true; everybody else loses its stake.
+    pub proved: bool,
+    /// Share in the reward, see [`reward_weight`](crate::consensus::reward_weight).
+    pub weight: U256,
+}
+
+/// What a contributor gets or loses when the task is finalized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Who.
+    pub worker: Address,
+    /// What it gets. `None`: it was not proved, and its stake is seized.
+    pub reward: Option<Nrlc>,
+}
+
+/// What a finished task moves, in the order in which the hub moves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// Seized from who pays.
+    pub cost: Nrlc,
+    /// For the app's owner.
+    pub app: Nrlc,
+    /// For the dataset's owner.
+    pub dataset: Nrlc,
+    /// Given back to the scheduler.
+    pub scheduler_stake: Nrlc,
+    /// For the scheduler, out of the kitty.
+    pub kitty: Nrlc,
+    /// For the workers, in the order of their contributions.
+    pub workers: Vec<Share>,
+    /// For the scheduler: what the workers leave, dust included.
+    pub scheduler: Nrlc,
+}
+
+impl Settlement {
+    /// `finalize`: the workerpool's price and the losers' stakes make a pot; the scheduler's ratio of it stays with
+    /// the scheduler, the proved workers share the rest by weight.
+    ///
+    /// `kitty` is what the kitty holds before. `None` when the pot exceeds 256 bits, which no price in 64 bits brings.
+    #[must_use]
+    pub fn after_consensus(deal: &Deal, kitty: Nrlc, contributors: &[Contributor]) -> Option<Self> {
+        let losers = contributors.iter().filter(|contributor| !contributor.proved).count();
+        let lost = deal.worker_stake.0.checked_mul(U256::from(losers))?;
+        let pot = deal.workerpool.price.0.checked_add(lost)?;
+        let for_workers = percentage(pot, workers_percent(deal));
+        let weights = contributors
+            .iter()
+            .filter(|contributor| contributor.proved)
+            .try_fold(U256::ZERO, |sum, contributor| sum.checked_add(contributor.weight))?;
+
+        let mut scheduler = pot;
+        let workers = contributors
+            .iter()
+            .map(|contributor| {
+                let reward = contributor.proved.then(|| {
+                    let reward = mul_div(for_workers, contributor.weight, weights);
+                    scheduler -= reward;
+                    Nrlc(reward)
+                });
+                Share { worker: contributor.worker, reward }
+            })
+            .collect();
+        Some(Self { workers, scheduler: Nrlc(scheduler), ..Self::before_workers(deal, kitty) })
+    }
+
+    /// `contributeAndFinalize`: one worker, which staked nothing.
+    #[must_use]
+    pub fn of_lone_worker(deal: &Deal, kitty: Nrlc, worker: Address) -> Self {
+        let price = deal.workerpool.price.0;
+        let reward = percentage(price, workers_percent(deal));
+        Self {
+            workers: vec![Share { worker, reward: Some(Nrlc(reward)) }],
+            scheduler: Nrlc(price - reward),
+            ..Self::before_workers(deal, kitty)
+        }
+    }
+
+    fn before_workers(deal: &Deal, kitty: Nrlc) -> Self {
+        Self {
+            cost: deal.price(),
+            app: deal.app.price,
+            dataset: if deal.has_dataset() { deal.dataset.price } else { Nrlc::ZERO },
+            scheduler_stake: deal.scheduler_stake(),
+            kitty: kitty_drain(kitty),
+            workers: Vec::new(),
+            scheduler: Nrlc::ZERO,
+        }
+    }
+}
+
+/// The workers' part of the pot, in percent. The registry lets no ratio above 100 through.
+fn workers_percent(deal: &Deal) -> U256 {
+    U256::from(100).saturating_sub(deal.scheduler_reward_ratio)
+}
+
+/// What a claimed task moves: everybody gets back what was frozen, only the scheduler's stake goes to the kitty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// Given back to who pays.
+    pub cost: Nrlc,
+    /// Seized from the scheduler, for the kitty.
+    pub scheduler_stake: Nrlc,
+    /// Given back to each contributor, right or wrong.
+    pub worker_stake: Nrlc,
+}
+
+impl Refund {
+    /// `claim` of one task of this deal.
+    #[must_use]
+    pub fn of(deal: &Deal) -> Self {
+        Self {
+            cost: deal.price(),
+            scheduler_stake: deal.scheduler_stake(),
+            worker_stake: deal.worker_stake,
+        }
     }
 }

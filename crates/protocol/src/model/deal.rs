@@ -1,0 +1,278 @@
+//! Deals in the twin: matching orders.
+
+use alloy_primitives::{Address, U256};
+
+use super::{Call, Hub, Outcome, Refusal, emit, refuse, require};
+use crate::deal::{Deal, Resource, scheduler_stake};
+use crate::ids::{DealId, OrderHash};
+use crate::order::matching::{Match, Mismatch, Party};
+use crate::order::{AppOrder, DatasetOrder, RequestOrder, Signed, WorkerpoolOrder};
+use crate::payment::{Nrlc, worker_stake};
+
+/// The greatest price of an order and stake of a worker, in nRLC: 64 bits.
+const PRICE_LIMIT: U256 = U256::from_limbs([u64::MAX, 0, 0, 0]);
+/// The greatest trust of a deal, and the greatest index of a task: 32 bits.
+const U32_LIMIT: U256 = U256::from_limbs([u32::MAX as u64, 0, 0, 0]);
+/// The most bytes of `params`: what fits in a contract's code beside the rest of the deal.
+const PARAMS_LIMIT: usize = 24_575 - 305;
+
+impl Hub {
+    /// Makes a deal of four orders; the requester pays. Anyone may call.
+    pub fn match_orders(
+        &mut self,
+        call: Call,
+        app: Signed<AppOrder>,
+        dataset: Signed<DatasetOrder>,
+        workerpool: Signed<WorkerpoolOrder>,
+        request: Signed<RequestOrder>,
+    ) -> Outcome {
+        let payer = request.order.requester;
+        self.atomically(|hub| {
+            hub.make_deal(call.time, payer, &app, &dataset, &workerpool, &request).map(drop)
+        })
+    }
+
+    /// The same, but the caller pays.
+    pub fn sponsor_match_orders(
+        &mut self,
+        call: Call,
+        app: Signed<AppOrder>,
+        dataset: Signed<DatasetOrder>,
+        workerpool: Signed<WorkerpoolOrder>,
+        request: Signed<RequestOrder>,
+    ) -> Outcome {
+        self.atomically(|hub| {
+            let deal = hub.make_deal(call.time, call.sender, &app, &dataset, &workerpool, &request)?;
+            emit!(hub, DealSponsored { dealId: deal.0, sponsor: call.sender });
+            Ok(())
+        })
+    }
+
+    pub(super) fn make_deal(
+        &mut self,
+        time: u64,
+        sponsor: Address,
+        app: &Signed<AppOrder>,
+        dataset: &Signed<DatasetOrder>,
+        workerpool: &Signed<WorkerpoolOrder>,
+        request: &Signed<RequestOrder>,
+    ) -> Result<DealId, Refusal> {
+        let orders = Match {
+            app: &app.order,
+            dataset: &dataset.order,
+            workerpool: &workerpool.order,
+            request: &request.order,
+        };
+        let has_dataset = orders.has_dataset();
+
+        // Rules 00 to 1b: what the orders say of each other.
+        orders.check(U256::from(self.categories.len()), |group, account| {
+            self.is_member(group, account)
+        })?;
+
+        // Rules 20 to 50: registered, and signed by who owns it now.
+        let domain = self.domain;
+        let app_hash = app.hash(&domain);
+        let Some(app_entry) = self.entries.apps.get(&app.order.app).copied() else {
+            return refuse!(AppNotRegistered { app: app.order.app });
+        };
+        require!(
+            self.is_signed(app_entry.owner, app_hash, &app.sign)?,
+            InvalidAppOrderSignature { orderHash: app_hash.0, owner: app_entry.owner }
+        );
+        let (dataset_hash, dataset_owner) = if has_dataset {
+            let hash = dataset.hash(&domain);
+            let Some(entry) = self.entries.datasets.get(&dataset.order.dataset).copied() else {
+                return refuse!(DatasetNotRegistered { dataset: dataset.order.dataset });
+            };
+            require!(
+                self.is_signed(entry.owner, hash, &dataset.sign)?,
+                InvalidDatasetOrderSignature { orderHash: hash.0, owner: entry.owner }
+            );
+            (hash, entry.owner)
+        } else {
+            (OrderHash::default(), Address::ZERO)
+        };
+        let workerpool_hash = workerpool.hash(&domain);
+        let Some(pool) = self.entries.workerpools.get(&workerpool.order.workerpool).copied() else {
+            return refuse!(WorkerpoolNotRegistered { workerpool: workerpool.order.workerpool });
+        };
+        require!(
+            self.is_signed(pool.owner, workerpool_hash, &workerpool.sign)?,
+            InvalidWorkerpoolOrderSignature { orderHash: workerpool_hash.0, owner: pool.owner }
+        );
+        let request_hash = request.hash(&domain);
+        let requester = request.order.requester;
+        require!(
+            self.is_signed(requester, request_hash, &request.sign)?,
+            InvalidRequestOrderSignature { orderHash: request_hash.0, requester }
+        );
+
+        // Rule 60: something is left of every order.
+        let left_app = self.left(&app.order, app_hash)?;
+        let left_dataset =
+            if has_dataset { self.left(&dataset.order, dataset_hash)? } else { U256::MAX };
+        let left_workerpool = self.left(&workerpool.order, workerpool_hash)?;
+        let left_request = self.left(&request.order, request_hash)?;
+        let volume = left_app.min(left_dataset).min(left_workerpool).min(left_request);
+        require!(
+            !volume.is_zero(),
+            OrdersConsumed {
+                app: left_app,
+                dataset: left_dataset,
+                workerpool: left_workerpool,
+                request: left_request,
+            }
+        );
+        let first = self.consumed(request_hash);
+        let price = Nrlc(workerpool.order.workerpoolprice);
+        let stake = worker_stake(price, pool.worker_stake_ratio);
+
+        let deal = Deal {
+            app: Resource {
+                pointer: app.order.app,
+                owner: app_entry.owner,
+                price: Nrlc(app.order.appprice),
+            },
+            dataset: Resource {
+                pointer: dataset.order.dataset,
+                owner: dataset_owner,
+                price: if has_dataset { Nrlc(dataset.order.datasetprice) } else { Nrlc::ZERO },
+            },
+            workerpool: Resource { pointer: workerpool.order.workerpool, owner: pool.owner, price },
+            trust: orders.trust(),
+            category: request.order.category,
+            tag: orders.tag(),
+            requester,
+            beneficiary: request.order.beneficiary,
+            callback: request.order.callback,
+            params: request.order.params.clone(),
+            start_time: time,
+            bot_first: first,
+            bot_size: volume,
+            worker_stake: stake,
+            scheduler_reward_ratio: pool.scheduler_reward_ratio,
+            sponsor,
+        };
+        check_bounds(&deal)?;
+        let id = DealId::derive(request_hash, first);
+
+        *self.consumed.entry(app_hash).or_default() += volume;
+        if has_dataset {
+            *self.consumed.entry(dataset_hash).or_default() += volume;
+        }
+        *self.consumed.entry(workerpool_hash).or_default() += volume;
+        *self.consumed.entry(request_hash).or_default() += volume;
+
+        self.lock(sponsor, deal.price().0 * volume)?;
+        self.lock(pool.owner, scheduler_stake(price).0 * volume)?;
+        self.deals.insert(id, deal);
+
+        emit!(self, SchedulerNotice {
+            workerpool: workerpool.order.workerpool,
+            dealid: id.0,
+        });
+        emit!(self, OrdersMatched {
+            dealid: id.0,
+            appHash: app_hash.0,
+            datasetHash: dataset_hash.0,
+            workerpoolHash: workerpool_hash.0,
+            requestHash: request_hash.0,
+            volume,
+        });
+        Ok(id)
+    }
+}
+
+/// The bounds of this hub, narrower than PoCo's because deals are packed.
+fn check_bounds(deal: &Deal) -> Result<(), Refusal> {
+    let prices = [deal.app.price, deal.dataset.price, deal.workerpool.price, deal.worker_stake];
+    for Nrlc(price) in prices {
+        require!(price <= PRICE_LIMIT, PriceTooLarge { price, limit: PRICE_LIMIT });
+    }
+    require!(
+        deal.trust <= U32_LIMIT,
+        TrustTooHigh { trust: deal.trust, limit: U32_LIMIT }
+    );
+    let (first, size) = (deal.bot_first, deal.bot_size);
+    require!(
+        first.saturating_add(size) <= U32_LIMIT,
+        TooManyTasks { first, size, limit: U32_LIMIT }
+    );
+    let length = deal.params.len();
+    require!(
+        length <= PARAMS_LIMIT,
+        ParamsTooLong { length: U256::from(length), limit: U256::from(PARAMS_LIMIT) }
+    );
+    Ok(())
+}
+
+/// Each broken rule is an error of its own.
+impl From<Mismatch> for Refusal {
+    fn from(mismatch: Mismatch) -> Self {
+        let refused: Result<(), Self> = match mismatch {
+            Mismatch::Category { requested, offered } => {
+                refuse!(CategoryMismatch { requested, offered })
+            }
+            Mismatch::UnknownCategory { category, count } => {
+                refuse!(UnknownCategory { category, count })
+            }
+            Mismatch::Trust { requested, offered } => {
+                refuse!(InsufficientTrust { requested, offered })
+            }
+            Mismatch::AppPrice { price, max } => refuse!(AppOverpriced { price, maxPrice: max }),
+            Mismatch::DatasetPrice { price, max } => {
+                refuse!(DatasetOverpriced { price, maxPrice: max })
+            }
+            Mismatch::WorkerpoolPrice { price, max } => {
+                refuse!(WorkerpoolOverpriced { price, maxPrice: max })
+            }
+            Mismatch::WorkerpoolTag { demanded, offered } => {
+                refuse!(TagNotOffered { tag: demanded.0, workerpoolTag: offered.0 })
+            }
+            Mismatch::AppTag { demanded, app } => {
+                refuse!(AppNotConfidential { tag: demanded.0, appTag: app.0 })
+            }
+            Mismatch::App { requested, offered } => refuse!(AppMismatch { requested, offered }),
+            Mismatch::Dataset { requested, offered } => {
+                refuse!(DatasetMismatch { requested, offered })
+            }
+            Mismatch::Restricted { by, of, restriction, account } => match (by, of) {
+                (Party::Requester, _) => {
+                    refuse!(WorkerpoolRestrictedByRequest { restriction, account })
+                }
+                (Party::App, Party::App | Party::Dataset) => {
+                    refuse!(DatasetRestrictedByApp { restriction, account })
+                }
+                (Party::App, Party::Workerpool) => {
+                    refuse!(WorkerpoolRestrictedByApp { restriction, account })
+                }
+                (Party::App, Party::Requester) => {
+                    refuse!(RequesterRestrictedByApp { restriction, account })
+                }
+                (Party::Dataset, Party::App | Party::Dataset) => {
+                    refuse!(AppRestrictedByDataset { restriction, account })
+                }
+                (Party::Dataset, Party::Workerpool) => {
+                    refuse!(WorkerpoolRestrictedByDataset { restriction, account })
+                }
+                (Party::Dataset, Party::Requester) => {
+                    refuse!(RequesterRestrictedByDataset { restriction, account })
+                }
+                (Party::Workerpool, Party::App) => {
+                    refuse!(AppRestrictedByWorkerpool { restriction, account })
+                }
+                (Party::Workerpool, Party::Dataset | Party::Workerpool) => {
+                    refuse!(DatasetRestrictedByWorkerpool { restriction, account })
+                }
+                (Party::Workerpool, Party::Requester) => {
+                    refuse!(RequesterRestrictedByWorkerpool { restriction, account })
+                }
+            },
+        };
+        match refused {
+            Err(refusal) => refusal,
+            Ok(()) => unreachable!("every arm refuses"),
+        }
+    }
+}

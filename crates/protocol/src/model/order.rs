@@ -1,0 +1,141 @@
+//! Orders in the twin: signing on chain, closing, and whether an order is signed at all.
+
+use alloy_primitives::{Address, B256, U256};
+
+use super::{Call, Hub, Outcome, Refusal, emit, refuse, require};
+use crate::abi::Hub as abi;
+use crate::ids::OrderHash;
+use crate::order::{
+    AppOrder, AppOrderOperation, DatasetOrder, DatasetOrderOperation, Order, OrderKind, RequestOrder,
+    RequestOrderOperation, Signed, WorkerpoolOrder, WorkerpoolOrderOperation,
+};
+
+/// The greatest volume of an order: 2^96 - 1.
+pub(super) const VOLUME_LIMIT: U256 = U256::from_limbs([u64::MAX, u32::MAX as u64, 0, 0]);
+
+/// What to do with an order: sign (0) or close (1).
+const CLOSE: u8 = 1;
+
+impl Hub {
+    /// Signs an app order on chain, or closes it.
+    pub fn manage_app_order(&mut self, call: Call, operation: abi::AppOrderOperation) -> Outcome {
+        let order = Signed::<AppOrder>::from(operation.order).order;
+        let owner = self.entries.apps.get(&order.app).map(|entry| entry.owner);
+        let typed = AppOrderOperation { order: order.clone(), operation: U256::from(operation.operation) };
+        let hash = self.domain.hash(&typed).0;
+        self.manage_order(call, &order, operation.operation, owner, hash, &operation.sign)
+    }
+
+    /// Signs a dataset order on chain, or closes it.
+    pub fn manage_dataset_order(
+        &mut self,
+        call: Call,
+        operation: abi::DatasetOrderOperation,
+    ) -> Outcome {
+        let order = Signed::<DatasetOrder>::from(operation.order).order;
+        let owner = self.entries.datasets.get(&order.dataset).map(|entry| entry.owner);
+        let typed =
+            DatasetOrderOperation { order: order.clone(), operation: U256::from(operation.operation) };
+        let hash = self.domain.hash(&typed).0;
+        self.manage_order(call, &order, operation.operation, owner, hash, &operation.sign)
+    }
+
+    /// Signs a workerpool order on chain, or closes it.
+    pub fn manage_workerpool_order(
+        &mut self,
+        call: Call,
+        operation: abi::WorkerpoolOrderOperation,
+    ) -> Outcome {
+        let order = Signed::<WorkerpoolOrder>::from(operation.order).order;
+        let owner = self.entries.workerpools.get(&order.workerpool).map(|entry| entry.owner);
+        let typed =
+            WorkerpoolOrderOperation { order: order.clone(), operation: U256::from(operation.operation) };
+        let hash = self.domain.hash(&typed).0;
+        self.manage_order(call, &order, operation.operation, owner, hash, &operation.sign)
+    }
+
+    /// Signs a request order on chain, or closes it.
+    pub fn manage_request_order(
+        &mut self,
+        call: Call,
+        operation: abi::RequestOrderOperation,
+    ) -> Outcome {
+        let order = Signed::<RequestOrder>::from(operation.order).order;
+        let owner = Some(order.requester);
+        let typed =
+            RequestOrderOperation { order: order.clone(), operation: U256::from(operation.operation) };
+        let hash = self.domain.hash(&typed).0;
+        self.manage_order(call, &order, operation.operation, owner, hash, &operation.sign)
+    }
+
+    /// `owner` is who may do it, by sending it or by having signed `operation_hash`.
+    fn manage_order<O: Order>(
+        &mut self,
+        call: Call,
+        order: &O,
+        operation: u8,
+        owner: Option<Address>,
+        operation_hash: B256,
+        sign: &[u8],
+    ) -> Outcome {
+        let hash = order.hash(&self.domain);
+        self.atomically(|hub| {
+            let Some(owner) = owner else {
+                // An entry of an unknown registry cannot be told from an account here.
+                return refuse!(AssetWithoutOwner { asset: order.subject() });
+            };
+            require!(
+                call.sender == owner || hub.is_signer(owner, operation_hash, sign)?,
+                OperationNotAuthorized { orderHash: hash.0, owner, sender: call.sender }
+            );
+            if operation == CLOSE {
+                let volume = order.volume();
+                require!(volume <= VOLUME_LIMIT, VolumeTooLarge { volume, limit: VOLUME_LIMIT });
+                hub.consumed.insert(hash, volume);
+                hub.emit_closed(O::KIND, hash);
+            } else {
+                hub.presigned.insert(hash, owner);
+                hub.emit_signed(O::KIND, hash);
+            }
+            Ok(())
+        })
+    }
+
+    fn emit_signed(&mut self, kind: OrderKind, OrderHash(hash): OrderHash) {
+        match kind {
+            OrderKind::App => emit!(self, SignedAppOrder { appHash: hash }),
+            OrderKind::Dataset => emit!(self, SignedDatasetOrder { datasetHash: hash }),
+            OrderKind::Workerpool => emit!(self, SignedWorkerpoolOrder { workerpoolHash: hash }),
+            OrderKind::Request => emit!(self, SignedRequestOrder { requestHash: hash }),
+        }
+    }
+
+    fn emit_closed(&mut self, kind: OrderKind, OrderHash(hash): OrderHash) {
+        match kind {
+            OrderKind::App => emit!(self, ClosedAppOrder { appHash: hash }),
+            OrderKind::Dataset => emit!(self, ClosedDatasetOrder { datasetHash: hash }),
+            OrderKind::Workerpool => emit!(self, ClosedWorkerpoolOrder { workerpoolHash: hash }),
+            OrderKind::Request => emit!(self, ClosedRequestOrder { requestHash: hash }),
+        }
+    }
+
+    /// Whether `owner` signed the order, on chain or beside it.
+    pub(super) fn is_signed(
+        &self,
+        owner: Address,
+        hash: OrderHash,
+        sign: &[u8],
+    ) -> Result<bool, Refusal> {
+        if !owner.is_zero() && self.presigned.get(&hash) == Some(&owner) {
+            return Ok(true);
+        }
+        self.is_signer(owner, hash.0, sign)
+    }
+
+    /// What is left of an order.
+    pub(super) fn left<O: Order>(&self, order: &O, hash: OrderHash) -> Result<U256, Refusal> {
+        let volume = order.volume();
+        require!(volume <= VOLUME_LIMIT, VolumeTooLarge { volume, limit: VOLUME_LIMIT });
+        Ok(volume.saturating_sub(self.consumed(hash)))
+    }
+}
