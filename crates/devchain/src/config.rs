@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::U256;
+use protocol::deployment::Step;
 
 /// The chain id wallets and tools take for "a dev node on this machine" (anvil and Hardhat use it too).
 pub const DEFAULT_CHAIN_ID: u64 = 31_337;
@@ -24,17 +25,6 @@ pub enum Mining {
     Interval(Duration),
     /// Only when asked, by `evm_mine`.
     Manual,
-}
-
-/// One transaction of account 0 at genesis.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// What it is for; named in the error when it fails.
-    pub label: String,
-    /// The contract called; `None` creates one.
-    pub to: Option<Address>,
-    /// Call data, or creation code with its arguments.
-    pub input: Bytes,
 }
 
 /// How a chain is set up. The data folder, once it holds a chain, decides over chain id, accounts and genesis: a
@@ -55,7 +45,7 @@ pub struct Config {
     pub balance: U256,
     /// Gas one block may use. Default 60,000,000.
     pub block_gas_limit: u64,
-    /// Transactions of account 0, played in block 1 (and on, where they do not fit) of a new chain. Default none.
+    /// Transactions of account 0, one block each, that a new chain begins with. Default none.
     pub genesis: Vec<Step>,
     /// Whether a new chain starts with the contracts of the marketplace on it, put there by account 0 before `genesis`
     /// is played. Default false.

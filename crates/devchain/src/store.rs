@@ -1,0 +1,485 @@
+//! The chain on disk: one file, `chain.log`, to which every change is appended before anybody hears of it.
+//!
+//! A record is a length, a checksum and a payload (a tag and RLP). Opening the folder reads the records in order and
+//! does again what they say; nothing is executed again, the state changes are in the blocks' records. There is no
+//! second file to disagree with the first.
+//!
+//! What survives what: a record is handed to the operating system before the transaction's sender gets an answer, so a
+//! killed process loses nothing that was answered. Against a power failure the file is synced in the background, a
+//! fraction of a second later. A record cut off at the end of the file is dropped; one damaged in the middle is an
+//! error, because what follows was answered.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use alloy_primitives::{B256, U256, keccak256};
+use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
+
+use crate::block::{StoredBlock, StoredTransaction};
+use crate::ledger::Change;
+
+const FILE: &str = "chain.log";
+/// Length, the length's complement, checksum: four bytes each.
+const HEAD: usize = 12;
+/// Longer than any record can be; a length beyond it is damage.
+const RECORD_LIMIT: u32 = 1 << 30;
+/// How long written records may wait for the disk.
+const SYNC_PAUSE: Duration = Duration::from_millis(100);
+
+/// How the first block is made.
+#[derive(Debug, Clone, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub(crate) struct Founding {
+    pub(crate) chain_id: u64,
+    pub(crate) timestamp: u64,
+    pub(crate) base_fee: u64,
+    pub(crate) block_gas_limit: u64,
+    pub(crate) accounts: u32,
+    pub(crate) balance: U256,
+}
+
+/// The clock as it was set: what is added to the time of day, and the next block's timestamp if one was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub(crate) struct StoredClock {
+    /// Two's complement.
+    pub(crate) offset: u64,
+    /// Zero: none.
+    pub(crate) next: u64,
+}
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(crate) enum Record {
+    /// The chain began. Always the first.
+    Founded(Founding),
+    /// Genesis was played to its end; the text says where the contracts stand, as JSON, or is empty.
+    Ready(String),
+    /// A block was made, and changed the state so.
+    Block(StoredBlock, Change),
+    /// A transaction was taken in and waits.
+    Waiting(StoredTransaction),
+    /// A waiting transaction was thrown out.
+    Dropped(B256),
+    /// The clock was set.
+    Clock(StoredClock),
+    /// The state was changed from outside.
+    Edited(Change),
+    /// A snapshot with this number was taken.
+    Snapshot(u64),
+    /// Everything after this point of the journal was undone.
+    Rewound(u64),
+}
+
+#[derive(RlpEncodable, RlpDecodable)]
+struct BlockAndChange {
+    block: StoredBlock,
+    change: Change,
+}
+
+impl Record {
+    /// Appends the framed record.
+    fn frame(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend([0; HEAD]);
+        match self {
+            Record::Founded(founding) => tagged(0, founding, out),
+            Record::Ready(deployment) => tagged(1, deployment, out),
+            Record::Block(block, change) => {
+                out.push(2);
+                alloy_rlp::Header {
+                    list: true,
+                    payload_length: block.length() + change.length(),
+                }
+                .encode(out);
+                block.encode(out);
+                change.encode(out);
+            }
+            Record::Waiting(transaction) => tagged(3, transaction, out),
+            Record::Dropped(hash) => tagged(4, hash, out),
+            Record::Clock(clock) => tagged(5, clock, out),
+            Record::Edited(change) => tagged(6, change, out),
+            Record::Snapshot(number) => tagged(7, number, out),
+            Record::Rewound(position) => tagged(8, position, out),
+        }
+        let payload = &out[start + HEAD..];
+        let (length, sum) = (payload.len() as u32, checksum(payload));
+        out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+        out[start + 4..start + 8].copy_from_slice(&(!length).to_be_bytes());
+        out[start + 8..start + HEAD].copy_from_slice(&sum);
+    }
+
+    fn read(payload: &[u8]) -> Option<Record> {
+        let (tag, mut body) = payload.split_first()?;
+        let body = &mut body;
+        let record = match tag {
+            0 => Record::Founded(Decodable::decode(body).ok()?),
+            1 => Record::Ready(Decodable::decode(body).ok()?),
+            2 => {
+                let BlockAndChange { block, change } = Decodable::decode(body).ok()?;
+                Record::Block(block, change)
+            }
+            3 => Record::Waiting(Decodable::decode(body).ok()?),
+            4 => Record::Dropped(Decodable::decode(body).ok()?),
+            5 => Record::Clock(Decodable::decode(body).ok()?),
+            6 => Record::Edited(Decodable::decode(body).ok()?),
+            7 => Record::Snapshot(Decodable::decode(body).ok()?),
+            8 => Record::Rewound(Decodable::decode(body).ok()?),
+            _ => return None,
+        };
+        body.is_empty().then_some(record)
+    }
+}
+
+fn tagged(tag: u8, body: &impl Encodable, out: &mut Vec<u8>) {
+    out.push(tag);
+    body.encode(out);
+}
+
+fn checksum(payload: &[u8]) -> [u8; 4] {
+    let digest = keccak256(payload);
+    [digest[0], digest[1], digest[2], digest[3]]
+}
+
+/// Why the folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("could not use {}", path.display())]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("another process uses {}", path.display())]
+    InUse { path: PathBuf },
+    #[error("{} is damaged at byte {at}, and records follow", path.display())]
+    Damaged { path: PathBuf, at: u64 },
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    file: File,
+    length: u64,
+    buffer: Vec<u8>,
+    syncer: Syncer,
+}
+
+impl Store {
+    /// Opens or makes the folder's file and hands each record to `each`, in order.
+    pub(crate) fn open(folder: &Path, mut each: impl FnMut(Record)) -> Result<Store, StoreError> {
+        let path = folder.join(FILE);
+        let failed = |source| StoreError::Io {
+            path: path.clone(),
+            source,
+        };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { path }),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let total = file.metadata().map_err(failed)?.len();
+        let mut reader = Frames {
+            reader: BufReader::with_capacity(1 << 20, &mut file),
+            at: 0,
+            total,
+            payload: Vec::new(),
+        };
+        let mut damaged = None;
+        while let Some(frame) = reader.next().map_err(failed)? {
+            let record = match frame {
+                Frame::Whole => Record::read(&reader.payload),
+                Frame::Broken => None,
+                Frame::Nonsense => {
+                    return Err(StoreError::Damaged {
+                        path: path.clone(),
+                        at: reader.at,
+                    });
+                }
+            };
+            match (record, damaged) {
+                (Some(record), None) => each(record),
+                // A broken record followed by a whole one was not cut off, it was damaged.
+                (Some(_), Some(at)) => {
+                    return Err(StoreError::Damaged {
+                        path: path.clone(),
+                        at,
+                    });
+                }
+                (None, _) => {
+                    damaged.get_or_insert(reader.start());
+                }
+            }
+        }
+        let end = damaged.unwrap_or(reader.at);
+        drop(reader);
+        if end < total {
+            tracing::warn!(
+                path = %path.display(),
+                dropped_bytes = total - end,
+                "the chain's file ended in the middle of a record; the remainder was dropped"
+            );
+            file.set_len(end).map_err(failed)?;
+        }
+        file.seek(SeekFrom::Start(end)).map_err(failed)?;
+        let syncer = Syncer::start(file.try_clone().map_err(failed)?).map_err(failed)?;
+        Ok(Store {
+            path,
+            file,
+            length: end,
+            buffer: Vec::new(),
+            syncer,
+        })
+    }
+
+    /// Hands records to the operating system, all or none.
+    pub(crate) fn append<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Result<(), StoreError> {
+        self.buffer.clear();
+        for record in records {
+            record.frame(&mut self.buffer);
+        }
+        if let Err(source) = self.file.write_all(&self.buffer) {
+            // Whatever was written of it must not stand before the next record.
+            let _ = self.file.set_len(self.length);
+            let _ = self.file.seek(SeekFrom::Start(self.length));
+            return Err(self.failed(source));
+        }
+        self.length += self.buffer.len() as u64;
+        self.buffer.shrink_to(1 << 20);
+        self.syncer.wake();
+        Ok(())
+    }
+
+    /// Empties the file: a chain whose genesis was not played to its end is begun anew.
+    pub(crate) fn clear(&mut self) -> Result<(), StoreError> {
+        self.file
+            .set_len(0)
+            .and_then(|()| self.file.rewind())
+            .map_err(|source| self.failed(source))?;
+        self.length = 0;
+        Ok(())
+    }
+
+    /// Waits until everything written is on the disk itself.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> StoreError {
+        StoreError::Io {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Frame {
+    Whole,
+    /// The payload is not what was written.
+    Broken,
+    /// There is no record here, and not because the file ends.
+    Nonsense,
+}
+
+struct Frames<R> {
+    reader: R,
+    /// Where the last frame ended.
+    at: u64,
+    total: u64,
+    payload: Vec<u8>,
+}
+
+impl<R: Read> Frames<R> {
+    fn start(&self) -> u64 {
+        self.at - (HEAD + self.payload.len()) as u64
+    }
+
+    /// `None` at the end of the file, or where a frame reaches beyond it.
+    fn next(&mut self) -> io::Result<Option<Frame>> {
+        if self.at + HEAD as u64 > self.total {
+            return Ok(None);
+        }
+        let mut head = [0; HEAD];
+        self.reader.read_exact(&mut head)?;
+        // A file system that lost power may have left nothing but zeros at the end.
+        if head == [0; HEAD] {
+            return Ok(None);
+        }
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+        if head[4..8] != (!length).to_be_bytes() || length > RECORD_LIMIT {
+            return Ok(Some(Frame::Nonsense));
+        }
+        let end = self.at + HEAD as u64 + u64::from(length);
+        if end > self.total {
+            return Ok(None);
+        }
+        self.payload.resize(length as usize, 0);
+        self.reader.read_exact(&mut self.payload)?;
+        self.at = end;
+        Ok(Some(if checksum(&self.payload) == head[8..] {
+            Frame::Whole
+        } else {
+            Frame::Broken
+        }))
+    }
+}
+
+/// A thread that syncs the file some time after it was written, and once more when it is dropped.
+#[derive(Debug)]
+struct Syncer {
+    shared: Arc<(Mutex<Wanted>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Wanted {
+    sync: bool,
+    stop: bool,
+}
+
+impl Syncer {
+    fn start(file: File) -> io::Result<Syncer> {
+        let shared = Arc::new((Mutex::new(Wanted::default()), Condvar::new()));
+        let theirs = shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("devchain-sync".to_owned())
+            .spawn(move || {
+                let (wanted, changed) = &*theirs;
+                loop {
+                    let mut now = wanted.lock().unwrap_or_else(PoisonError::into_inner);
+                    while !now.sync && !now.stop {
+                        now = changed.wait(now).unwrap_or_else(PoisonError::into_inner);
+                    }
+                    let stop = now.stop;
+                    now.sync = false;
+                    if !stop {
+                        // Whatever else is written meanwhile shares the sync.
+                        now = changed
+                            .wait_timeout_while(now, SYNC_PAUSE, |now| !now.stop)
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .0;
+                        now.sync = false;
+                    }
+                    drop(now);
+                    if let Err(error) = file.sync_data() {
+                        tracing::warn!(%error, "could not sync the chain's file");
+                    }
+                    if stop {
+                        return;
+                    }
+                }
+            })?;
+        Ok(Syncer {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    fn wake(&self) {
+        let (wanted, changed) = &*self.shared;
+        let mut now = wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !now.sync {
+            now.sync = true;
+            changed.notify_one();
+        }
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        let (wanted, changed) = &*self.shared;
+        wanted.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
+        changed.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(folder: &Path, numbers: std::ops::Range<u64>) {
+        let mut store = Store::open(folder, |_| {}).unwrap();
+        for number in numbers {
+            store.append([&Record::Snapshot(number)]).unwrap();
+        }
+    }
+
+    fn read(folder: &Path) -> Result<Vec<u64>, StoreError> {
+        let mut numbers = Vec::new();
+        Store::open(folder, |record| {
+            if let Record::Snapshot(number) = record {
+                numbers.push(number);
+            }
+        })?;
+        Ok(numbers)
+    }
+
+    #[test]
+    fn what_was_appended_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        written(folder.path(), 1..4);
+        written(folder.path(), 4..6);
+        assert_eq!(read(folder.path()).unwrap(), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_record_cut_off_at_any_byte_is_dropped_and_the_file_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        written(folder.path(), 1..3);
+        let one = std::fs::metadata(&path).unwrap().len() / 2;
+        for kept in one..2 * one {
+            File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_len(kept)
+                .unwrap();
+            assert_eq!(read(folder.path()).unwrap(), [1], "{kept} bytes kept");
+            written(folder.path(), 2..3);
+            assert_eq!(read(folder.path()).unwrap(), [1, 2]);
+        }
+    }
+
+    #[test]
+    fn damage_before_whole_records_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        written(folder.path(), 1..4);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[HEAD + 1] ^= 1; // the payload of the first
+        std::fs::write(&path, bytes).unwrap();
+        assert!(matches!(
+            read(folder.path()),
+            Err(StoreError::Damaged { at: 0, .. })
+        ));
+    }
+
+    #[test]
+    fn a_folder_in_use_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let _held = Store::open(folder.path(), |_| {}).unwrap();
+        assert!(matches!(
+            Store::open(folder.path(), |_| {}),
+            Err(StoreError::InUse { .. })
+        ));
+    }
+}
