@@ -47,3 +47,9 @@ sol!(
     Workerpool,
     "../../contracts/abi/Workerpool.json"
 );
+
+/// The rest of the hub's code. `Hub` describes everything it answers to; these are only deployed.
+pub(crate) mod modules {
+    alloy_sol_types::sol!(HubOrders, "../../contracts/abi/HubOrders.json");
+    alloy_sol_types::sol!(HubGovernance, "../../contracts/abi/HubGovernance.json");
+}
