@@ -24,6 +24,10 @@ interface Vm {
     function store(address account, bytes32 slot, bytes32 value) external;
     function setNonce(address account, uint64 nonce) external;
 
+    /// @dev Deploys what forge built, by "File.sol:Contract", with encoded constructor arguments.
+    function deployCode(string calldata artifact) external returns (address);
+    function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
+
     // Keys.
     function addr(uint256 privateKey) external pure returns (address);
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
@@ -59,6 +63,7 @@ interface Vm {
     function assertNotEq(address left, address right) external pure;
     function assertNotEq(bytes32 left, bytes32 right) external pure;
     function assertGe(uint256 left, uint256 right) external pure;
+    function assertGe(uint256 left, uint256 right, string calldata message) external pure;
     function assertLe(uint256 left, uint256 right) external pure;
     function assertLe(uint256 left, uint256 right, string calldata message) external pure;
 
