@@ -1,0 +1,188 @@
+//! The newest block, as it comes.
+//!
+//! One task per chain listens for `newHeads` over WebSocket and tells everybody who waits. While no WebSocket can be
+//! had (the node is away, or serves HTTP only) it asks by timer instead and keeps dialling in between. Whoever reads
+//! a head takes it as a hint that something may have changed: heads may be skipped, repeated or go back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::{B256, U64, U128, U256};
+use futures::{SinkExt as _, StreamExt as _};
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use url::Url;
+
+use super::rpc::{Failure, Rpc};
+
+/// How often a head is asked for in spite of a live subscription: a safety net under lost messages.
+const NET: Duration = Duration::from_secs(5);
+
+/// How long the subscription may stay silent before its connection is probed.
+const PING: Duration = Duration::from_secs(10);
+
+/// A block's header, as far as anybody here cares.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Head {
+    pub(super) number: U64,
+    pub(super) hash: B256,
+    pub(super) parent_hash: B256,
+    pub(super) timestamp: U256,
+    #[serde(default)]
+    pub(super) base_fee_per_gas: Option<U128>,
+    #[serde(default)]
+    pub(super) gas_limit: Option<U64>,
+}
+
+impl Head {
+    pub(super) fn number(&self) -> u64 {
+        self.number.to()
+    }
+
+    pub(super) async fn latest(rpc: &Rpc) -> Result<Self, Failure> {
+        let head: Option<Self> = rpc.request("eth_getBlockByNumber", ("latest", false)).await?;
+        head.ok_or_else(|| Failure::Unreadable("it is null".to_owned()))
+    }
+
+    pub(super) async fn at(rpc: &Rpc, number: u64) -> Result<Option<Self>, Failure> {
+        rpc.request("eth_getBlockByNumber", (U64::from(number), false)).await
+    }
+}
+
+/// Where the heads come in. Dropping it stops the listening.
+pub(super) struct Heads {
+    pub(super) newest: watch::Receiver<Option<Arc<Head>>>,
+    _stop: DropGuard,
+}
+
+impl Heads {
+    /// Starts listening. `ws` is the WebSocket endpoint, if there may be one.
+    pub(super) fn listen(rpc: Arc<Rpc>, ws: Option<Url>, poll_every: Duration) -> Self {
+        let (sender, newest) = watch::channel(None);
+        let stop = CancellationToken::new();
+        let guard = stop.clone().drop_guard();
+        let listener = Listener { rpc, ws, poll_every, sender };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = listener.run() => {}
+            }
+        });
+        Self { newest, _stop: guard }
+    }
+}
+
+struct Listener {
+    rpc: Arc<Rpc>,
+    ws: Option<Url>,
+    poll_every: Duration,
+    sender: watch::Sender<Option<Arc<Head>>>,
+}
+
+impl Listener {
+    async fn run(self) {
+        let mut pause = Duration::from_millis(250);
+        loop {
+            if let Some(ws) = &self.ws {
+                let started = Instant::now();
+                match self.subscription(ws).await {
+                    Ok(()) => {}
+                    Err(why) => tracing::debug!(node = self.rpc.node, why, "no news of blocks over WebSocket"),
+                }
+                if started.elapsed() > PING {
+                    pause = Duration::from_millis(250);
+                }
+            }
+            // By timer until the next try.
+            let until = Instant::now() + pause;
+            loop {
+                self.ask().await;
+                tokio::time::sleep(self.poll_every).await;
+                if Instant::now() >= until {
+                    break;
+                }
+            }
+            pause = (pause * 2).min(Duration::from_secs(15));
+        }
+    }
+
+    /// Listens until the connection breaks.
+    async fn subscription(&self, url: &Url) -> Result<(), String> {
+        let dialled = tokio::time::timeout(Duration::from_secs(5), tokio_tungstenite::connect_async(url.as_str()));
+        let (mut socket, _) = dialled
+            .await
+            .map_err(|_| "no connection within five seconds".to_owned())?
+            .map_err(|error| super::rpc::chained(&error))?;
+        let subscribe = r#"{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}"#;
+        socket.send(Message::text(subscribe)).await.map_err(|error| error.to_string())?;
+        let mut subscribed = false;
+        let mut heard = Instant::now();
+        let mut net = tokio::time::interval(NET);
+        net.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let message = tokio::select! {
+                message = socket.next() => message,
+                _ = net.tick() => {
+                    if heard.elapsed() > PING * 2 {
+                        return Err("the connection went silent".to_owned());
+                    }
+                    // A node that answers pings is alive even when it has no blocks to tell of.
+                    socket.send(Message::Ping(Default::default())).await.map_err(|error| error.to_string())?;
+                    self.ask().await;
+                    continue;
+                }
+            };
+            heard = Instant::now();
+            let text = match message {
+                Some(Ok(Message::Text(text))) => text,
+                Some(Ok(Message::Close(_))) | None => return Err("the node closed the connection".to_owned()),
+                Some(Ok(_)) => continue,
+                Some(Err(error)) => return Err(error.to_string()),
+            };
+            let notice: Notice = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+            match notice {
+                Notice { params: Some(params), .. } => self.tell(params.result),
+                Notice { error: Some(error), .. } => return Err(format!("subscription refused: {error}")),
+                Notice { result: Some(_), .. } if !subscribed => {
+                    subscribed = true;
+                    // What came before the subscription stood.
+                    self.ask().await;
+                }
+                Notice { .. } => {}
+            }
+        }
+    }
+
+    async fn ask(&self) {
+        match Head::latest(&self.rpc).await {
+            Ok(head) => self.tell(head),
+            Err(failure) => tracing::debug!(node = self.rpc.node, ?failure, "no newest block"),
+        }
+    }
+
+    fn tell(&self, head: Head) {
+        self.sender.send_if_modified(|newest| {
+            let new = newest.as_ref().is_none_or(|newest| newest.hash != head.hash);
+            if new {
+                *newest = Some(Arc::new(head));
+            }
+            new
+        });
+    }
+}
+
+#[derive(Deserialize)]
+struct Notice {
+    params: Option<NoticeParams>,
+    result: Option<serde_json::Value>,
+    error: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct NoticeParams {
+    result: Head,
+}
