@@ -22,11 +22,9 @@ import {
     WorkerpoolOrder
 } from "../../src/interfaces/IOrder.sol";
 import { IRLC } from "../../src/interfaces/IRLC.sol";
+import { IAppRegistry, IDatasetRegistry, IWorkerpoolRegistry } from "../../src/interfaces/IRegistry.sol";
 import { IOracleConsumer } from "../../src/interfaces/IResult.sol";
 import { Task, TaskStatus } from "../../src/interfaces/ITask.sol";
-import { AppRegistry } from "../../src/registries/AppRegistry.sol";
-import { DatasetRegistry } from "../../src/registries/DatasetRegistry.sol";
-import { WorkerpoolRegistry } from "../../src/registries/WorkerpoolRegistry.sol";
 import { Test } from "../support/Test.sol";
 import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
@@ -77,6 +75,7 @@ contract Crowd is Test {
     address[] private _pools;
     address[] private _poolOwners;
     mapping(address account => uint256 key) private _keyOf;
+    mapping(address account => uint256 index) private _indexOf;
     address private immutable _app;
     address private immutable _dataset;
 
@@ -115,9 +114,9 @@ contract Crowd is Test {
     constructor(
         IHub hub_,
         IRLC token_,
-        AppRegistry apps,
-        DatasetRegistry datasets,
-        WorkerpoolRegistry pools,
+        IAppRegistry apps,
+        IDatasetRegistry datasets,
+        IWorkerpoolRegistry pools,
         address governor_
     ) {
         hub = hub_;
@@ -128,6 +127,7 @@ contract Crowd is Test {
             (address account, uint256 key) = someoneWithKey(string.concat("person ", vm.toString(i)));
             _people.push(Person(account, key));
             _keyOf[account] = key;
+            _indexOf[account] = i;
         }
         _app = apps.createApp(_people[0].account, "app", "WASM", "/ipfs/app", bytes32(0), "");
         _dataset = datasets.createDataset(_people[1].account, "dataset", "/ipfs/dataset", bytes32(0));
@@ -251,7 +251,7 @@ contract Crowd is Test {
         order.requester = requester.account;
         order.beneficiary = requester.account;
         order.volume = bound(volume, 1, 4);
-        uint8[5] memory trusts = [0, 1, 1, 2, 4];
+        uint8[5] memory trusts = [0, 1, 2, 4, 4];
         order.trust = trusts[trust % 5];
         if (withCallback) order.callback = address(greedy);
         order.params = '{"iexec_args":"--random"}';
@@ -346,7 +346,7 @@ contract Crowd is Test {
         if (_tasks.length == 0) return;
         bytes32 taskid = _tasks[which % _tasks.length];
         address worker = _person(who).account;
-        answer = answer % 4 == 0 ? 1 : 0;
+        answer = answer % 3 == 0 ? 1 : 0;
         bytes32 digest = keccak256(_data(taskid, answer));
         Task memory task = hub.viewTask(taskid);
         Deal memory deal = hub.viewDeal(task.dealid);
@@ -481,15 +481,7 @@ contract Crowd is Test {
     function work(uint256 seed) external {
         for (uint256 i = 0; i < 8; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
-            uint256 which = seed >> 128;
-            if (_tasks.length == 0 || seed % 4 == 0) {
-                this.initialize(which, seed >> 8);
-                continue;
-            }
-            Task memory task = hub.viewTask(_tasks[which % _tasks.length]);
-            if (task.status == TaskStatus.ACTIVE) this.contribute(which, seed >> 8, seed >> 16);
-            else if (task.revealCounter < task.winnerCounter) this.reveal(which, seed >> 8);
-            else this.finalize(which);
+            _step(seed % 16, seed >> 64, seed >> 128);
         }
     }
 
@@ -517,9 +509,10 @@ contract Crowd is Test {
         return _people;
     }
 
-    /// @notice What an account must have frozen: its part in all that is not finished.
-    function stakesOf(address account) external view returns (uint256 stakes) {
-        if (account == hub.kitty_address()) return kitty;
+    /// @notice What each of `accounts()` must have frozen: its part in all that is not finished.
+    function stakes() external view returns (uint256[] memory frozen) {
+        frozen = new uint256[](PEOPLE + 3);
+        frozen[PEOPLE + 1] = kitty;
         for (uint256 i = 0; i < _deals.length; ++i) {
             Deal memory deal = hub.viewDeal(_deals[i]);
             uint256 open = deal.botSize;
@@ -527,14 +520,15 @@ contract Crowd is Test {
                 bytes32 taskid = keccak256(abi.encode(_deals[i], index));
                 if (_taskAtFinish[taskid] != 0) {
                     --open;
-                } else if (hub.viewContribution(taskid, account).status != ContributionStatus.UNSET) {
-                    stakes += deal.workerStake;
+                    continue;
+                }
+                address[] memory workers = hub.viewTask(taskid).contributors;
+                for (uint256 k = 0; k < workers.length; ++k) {
+                    frozen[_indexOf[workers[k]]] += deal.workerStake;
                 }
             }
-            if (deal.sponsor == account) {
-                stakes += open * (deal.app.price + deal.dataset.price + deal.workerpool.price);
-            }
-            if (deal.workerpool.owner == account) stakes += open * (deal.workerpool.price * 30 / 100);
+            frozen[_indexOf[deal.sponsor]] += open * (deal.app.price + deal.dataset.price + deal.workerpool.price);
+            frozen[_indexOf[deal.workerpool.owner]] += open * (deal.workerpool.price * 30 / 100);
         }
     }
 
@@ -557,6 +551,20 @@ contract Crowd is Test {
             bool right = v.matched <= v.total && hub.viewConsumed(v.hash) == (v.closed ? v.total : v.matched);
             if (!right) ++wrong;
         }
+    }
+
+    function _step(uint256 mood, uint256 who, uint256 which) private {
+        if (mood < 2) return this.match_(who, which, who >> 16, which >> 16, who >> 32);
+        if (mood < 5 || _tasks.length == 0) return this.initialize(which, who);
+        Task memory task = hub.viewTask(_tasks[which % _tasks.length]);
+        if (task.status == TaskStatus.ACTIVE) return this.contribute(which, who, which >> 16);
+        if (task.status != TaskStatus.REVEALING) return;
+        // One in eleven is away until it is too late to reveal.
+        if (mood == 15 && _now < task.revealDeadline) {
+            _now = task.revealDeadline;
+            return task.revealCounter == 0 ? this.reopen(which) : this.finalize(which);
+        }
+        task.revealCounter < task.winnerCounter ? this.reveal(which, who) : this.finalize(which);
     }
 
     // The crowd's own books

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+// What holds of the hub whatever a crowd does with it. The crowd (Crowd.sol) also fails by itself as soon as the hub
+// accepts what it must refuse, or refuses what it must accept.
+
+import { IHub } from "../../src/interfaces/IHub.sol";
+import { IRLC } from "../../src/interfaces/IRLC.sol";
+import { IAppRegistry, IDatasetRegistry, IWorkerpoolRegistry } from "../../src/interfaces/IRegistry.sol";
+import { Test } from "../support/Test.sol";
+import { Crowd } from "./Crowd.sol";
+
+/// forge-config: default.invariant.runs = 16
+/// forge-config: default.invariant.depth = 300
+/// forge-config: default.invariant.fail-on-revert = true
+contract HubInvariantTest is Test {
+    IRLC private token;
+    IHub private hub;
+    Crowd private crowd;
+
+    function setUp() public {
+        token = IRLC(vm.deployCode("RLC.sol:RLC"));
+        IAppRegistry apps = IAppRegistry(vm.deployCode("AppRegistry.sol:AppRegistry"));
+        IDatasetRegistry datasets = IDatasetRegistry(vm.deployCode("DatasetRegistry.sol:DatasetRegistry"));
+        IWorkerpoolRegistry pools = IWorkerpoolRegistry(vm.deployCode("WorkerpoolRegistry.sol:WorkerpoolRegistry"));
+        apps.initialize(address(0));
+        datasets.initialize(address(0));
+        pools.initialize(address(0));
+        address governance = vm.deployCode("HubGovernance.sol:HubGovernance");
+        address orders = vm.deployCode("HubOrders.sol:HubOrders", abi.encode(governance));
+        hub = IHub(vm.deployCode("Hub.sol:Hub", abi.encode(orders)));
+        hub.configure(
+            address(token), "Staked RLC", "SRLC", 9, address(apps), address(datasets), address(pools), address(0)
+        );
+        hub.createCategory("XS", "", 300);
+
+        crowd = new Crowd(hub, token, apps, datasets, pools, address(this));
+        Crowd.Person[] memory people = crowd.people();
+        for (uint256 i = 0; i < people.length; ++i) {
+            token.transfer(people[i].account, 10_000e9);
+            vm.prank(people[i].account);
+            token.approveAndCall(address(hub), 1_000e9, "");
+        }
+        for (uint256 i = 0; i < 3; ++i) {
+            crowd.offerApp(i * 1e9, 5);
+            crowd.offerDataset(i * 1e9, 5);
+            crowd.offerPool(i, i * 10e9, 5);
+            crowd.request(i, 3, i + 1, i == 0, i == 1);
+        }
+    }
+
+    /// @dev Only the crowd acts.
+    function targetContracts() public view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(crowd);
+    }
+
+    /// @dev Without this, an idle crowd would keep all the books in order.
+    function test_the_crowd_comes_to_every_stage() public {
+        string[10] memory stages = [
+            "deal", "task", "contribution", "consensus", "reveal", "reopened", "one step", "liar", "payment", "claim"
+        ];
+        uint256 seed = 1;
+        for (uint256 i = 0; i < 120; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            crowd.work(seed);
+            crowd.contributeAndFinalize(seed >> 128, seed >> 144);
+            crowd.request(seed >> 64, seed >> 80, seed >> 96, seed % 2 == 0, seed % 3 == 0);
+            crowd.offerPool(seed >> 64, seed >> 80, seed >> 96);
+        }
+        // Beyond every deadline.
+        crowd.wait(8 * (11 * 300 - 1) + 7);
+        for (uint256 i = 0; i < 40; ++i) {
+            crowd.claim(i);
+        }
+        for (uint256 i = 0; i < stages.length; ++i) {
+            vm.assertGe(crowd.reached(bytes32(bytes(stages[i]))), 1, stages[i]);
+        }
+        vm.assertGe(crowd.greedy().told(), 1, "callback");
+        invariant_the_books_are_in_order();
+    }
+
+    /// @dev One campaign for all, since each invariant of its own would cost a campaign of its own.
+    function invariant_the_books_are_in_order() public view {
+        the_hub_holds_every_token_it_owes();
+        balances_add_up_to_the_supply();
+        what_is_frozen_is_what_the_hub_keeps();
+        an_account_has_frozen_its_part_in_what_is_unfinished();
+        a_finished_task_and_a_deal_never_move();
+        no_order_is_used_beyond_its_volume();
+        a_score_is_what_the_tasks_made_of_it();
+        a_callback_gets_nothing_out_of_turn();
+    }
+
+    function the_hub_holds_every_token_it_owes() private view {
+        vm.assertEq(token.balanceOf(address(hub)), hub.totalSupply() + crowd.donated());
+    }
+
+    function balances_add_up_to_the_supply() private view {
+        uint256 sum = hub.balanceOf(address(hub));
+        address[] memory accounts = crowd.accounts();
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            sum += hub.balanceOf(accounts[i]);
+        }
+        vm.assertEq(sum, hub.totalSupply());
+    }
+
+    function what_is_frozen_is_what_the_hub_keeps() private view {
+        uint256 sum = 0;
+        address[] memory accounts = crowd.accounts();
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            sum += hub.frozenOf(accounts[i]);
+        }
+        vm.assertEq(sum, hub.balanceOf(address(hub)));
+    }
+
+    function an_account_has_frozen_its_part_in_what_is_unfinished() private view {
+        address[] memory accounts = crowd.accounts();
+        uint256[] memory stakes = crowd.stakes();
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            vm.assertEq(hub.frozenOf(accounts[i]), stakes[i], vm.toString(i));
+        }
+    }
+
+    function a_finished_task_and_a_deal_never_move() private view {
+        vm.assertEq(crowd.finishedTasksMoved(), 0);
+        vm.assertEq(crowd.dealsChanged(), 0);
+    }
+
+    function no_order_is_used_beyond_its_volume() private view {
+        vm.assertEq(crowd.volumesWrong(), 0);
+    }
+
+    function a_score_is_what_the_tasks_made_of_it() private view {
+        address[] memory accounts = crowd.accounts();
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            vm.assertEq(hub.viewScore(accounts[i]), crowd.scoreOf(accounts[i]));
+        }
+    }
+
+    function a_callback_gets_nothing_out_of_turn() private view {
+        vm.assertFalse(crowd.greedy().gotIn());
+    }
+}
