@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+// A task's life in time: when it may start, when it may go back to contributions, when it may be claimed.
+
+import { IContribution, ContributionStatus } from "../../src/interfaces/IContribution.sol";
+import { IDeal } from "../../src/interfaces/IDeal.sol";
+import { IPayment } from "../../src/interfaces/IPayment.sol";
+import { RequestOrder, WorkerpoolOrder } from "../../src/interfaces/IOrder.sol";
+import { ITask, Task, TaskStatus } from "../../src/interfaces/ITask.sol";
+import { Town } from "../support/Town.sol";
+
+contract TasksTest is Town {
+    uint256 private constant PRICE = APP_PRICE + POOL_PRICE;
+
+    // Start
+
+    function test_a_task_starts_from_its_deal() public {
+        bytes32 dealid = matched(1, 2);
+        bytes32 taskid = keccak256(abi.encodePacked(dealid, uint256(1)));
+        vm.warp(START + 100);
+        vm.expectEmit(address(hub));
+        emit ITask.TaskInitialize(taskid, pool);
+        vm.assertEq(hub.initialize(dealid, 1), taskid);
+
+        Task memory task = hub.viewTask(taskid);
+        vm.assertEq(uint256(task.status), uint256(TaskStatus.ACTIVE));
+        vm.assertEq(task.dealid, dealid);
+        vm.assertEq(task.idx, 1);
+        vm.assertEq(task.timeref, XS_TIME);
+        vm.assertEq(task.contributionDeadline, START + 7 * XS_TIME);
+        vm.assertEq(task.revealDeadline, 0);
+        vm.assertEq(task.finalDeadline, START + 10 * XS_TIME);
+        vm.assertEq(task.consensusValue, bytes32(0));
+        vm.assertEq(task.contributors.length, 0);
+        vm.assertEq(hub.contribution_deadline_ratio(), 7);
+        vm.assertEq(hub.reveal_deadline_ratio(), 2);
+        vm.assertEq(hub.final_deadline_ratio(), 10);
+    }
+
+    function test_a_task_that_was_not_started_is_all_zero() public view {
+        Task memory task = hub.viewTask(keccak256("nothing"));
+        vm.assertEq(uint256(task.status), uint256(TaskStatus.UNSET));
+        vm.assertEq(task.dealid, bytes32(0));
+        vm.assertEq(task.finalDeadline, 0);
+    }
+
+    function test_a_task_starts_once() public {
+        bytes32 dealid = matched(1, 1);
+        bytes32 taskid = hub.initialize(dealid, 0);
+        vm.expectRevert(abi.encodeWithSelector(ITask.TaskAlreadyInitialized.selector, taskid, TaskStatus.ACTIVE));
+        hub.initialize(dealid, 0);
+    }
+
+    function test_only_the_tasks_of_a_deal_start() public {
+        RequestOrder memory request = requestOrder();
+        request.volume = 5;
+        bytes32 first = _dealOf(request, 2);
+        bytes32 second = _dealOf(request, 1000);
+        _outOfRange(first, 2, 0, 2);
+        _outOfRange(second, 1, 2, 3);
+        _outOfRange(second, 5, 2, 3);
+        _outOfRange(second, type(uint256).max, 2, 3);
+        hub.initialize(first, 1);
+        hub.initialize(second, 2);
+        hub.initialize(second, 4);
+        vm.expectRevert(abi.encodeWithSelector(IDeal.UnknownDeal.selector, keccak256("none")));
+        hub.initialize(keccak256("none"), 0);
+    }
+
+    function test_several_tasks_start_together_or_not_at_all() public {
+        bytes32 dealid = matched(1, 3);
+        (bytes32[] memory deals, uint256[] memory indices) = _first(dealid, 3);
+        vm.assertTrue(hub.initializeArray(deals, indices));
+        requireStatus(keccak256(abi.encodePacked(dealid, uint256(2))), TaskStatus.ACTIVE);
+        vm.expectPartialRevert(ITask.TaskAlreadyInitialized.selector);
+        hub.initializeArray(deals, indices);
+        vm.expectRevert(abi.encodeWithSelector(ITask.LengthMismatch.selector, 3, 0));
+        hub.initializeArray(deals, new uint256[](0));
+    }
+
+    // Back to contributions
+
+    function test_a_consensus_nobody_stands_by_is_reopened() public {
+        bytes32 taskid = started(3);
+        contribute(taskid, workers[0], digest("wrong"));
+        contribute(taskid, workers[1], digest("wrong"));
+        requireStatus(taskid, TaskStatus.REVEALING);
+        vm.warp(START + 2 * XS_TIME);
+        vm.expectEmit(address(hub));
+        emit ITask.TaskReopen(taskid);
+        vm.prank(scheduler.account);
+        hub.reopen(taskid);
+
+        Task memory task = hub.viewTask(taskid);
+        vm.assertEq(uint256(task.status), uint256(TaskStatus.ACTIVE));
+        vm.assertEq(task.consensusValue, bytes32(0));
+        vm.assertEq(task.revealDeadline, 0);
+        vm.assertEq(task.winnerCounter, 0);
+        vm.assertEq(task.contributors.length, 2);
+        vm.assertEq(
+            uint256(hub.viewContribution(taskid, workers[0].account).status), uint256(ContributionStatus.REJECTED)
+        );
+        // Whoever was rejected cannot come again; others reach a consensus without them, even on the same hash.
+        bytes memory permit = admission(scheduler, workers[0].account, taskid, address(0));
+        vm.expectRevert(
+            abi.encodeWithSelector(IContribution.AlreadyContributed.selector, taskid, workers[0].account)
+        );
+        vm.prank(workers[0].account);
+        hub.contribute(taskid, 0, 0, address(0), "", permit);
+        contribute(taskid, workers[2], digest("wrong"));
+        requireStatus(taskid, TaskStatus.ACTIVE);
+        contribute(taskid, workers[3], digest("wrong"));
+        requireStatus(taskid, TaskStatus.REVEALING);
+        vm.assertEq(hub.viewTask(taskid).winnerCounter, 2);
+        reveal(taskid, workers[2], digest("wrong"));
+        reveal(taskid, workers[3], digest("wrong"));
+        finalize(taskid);
+
+        // The rejected pay for it.
+        vm.assertEq(hub.frozenOf(workers[0].account), 0);
+        vm.assertEq(hub.balanceOf(workers[0].account), 1000e9 - STAKE);
+        uint256 pot = (POOL_PRICE + 2 * STAKE) * 99 / 100;
+        vm.assertEq(hub.balanceOf(workers[2].account), 1000e9 + pot / 2);
+        vm.assertEq(hub.viewScore(workers[2].account), 1);
+    }
+
+    function test_reopening_has_its_time_and_its_owner() public {
+        bytes32 taskid = started(1);
+        _reopenRefused(scheduler.account, taskid, abi.encodeWithSelector(ITask.TaskNotRevealing.selector, taskid, TaskStatus.ACTIVE));
+        contribute(taskid, workers[0], digest("result"));
+        uint256 until = START + 2 * XS_TIME;
+        _reopenRefused(
+            stranger.account,
+            taskid,
+            abi.encodeWithSelector(ITask.NotTheWorkerpoolOwner.selector, stranger.account, scheduler.account)
+        );
+        _reopenRefused(
+            scheduler.account,
+            taskid,
+            abi.encodeWithSelector(ITask.RevealDeadlineAhead.selector, taskid, until, START)
+        );
+        vm.warp(until - 1);
+        reveal(taskid, workers[0], digest("result"));
+        vm.warp(until);
+        _reopenRefused(scheduler.account, taskid, abi.encodeWithSelector(ITask.AlreadyRevealed.selector, taskid, 1));
+        vm.warp(START + 10 * XS_TIME);
+        _reopenRefused(
+            scheduler.account,
+            taskid,
+            abi.encodeWithSelector(
+                ITask.FinalDeadlineReached.selector, taskid, START + 10 * XS_TIME, START + 10 * XS_TIME
+            )
+        );
+    }
+
+    // The end by time
+
+    function test_a_task_nobody_finished_is_claimed() public {
+        bytes32 taskid = started(1000);
+        contribute(taskid, workers[0], digest("right"));
+        contribute(taskid, workers[1], digest("wrong"));
+        vm.warp(START + 10 * XS_TIME);
+        vm.expectEmit(address(hub));
+        emit IPayment.Transfer(address(hub), requester.account, PRICE);
+        vm.expectEmit(address(hub));
+        emit IPayment.Unlock(requester.account, PRICE);
+        vm.expectEmit(address(hub));
+        emit IPayment.Seize(scheduler.account, STAKE, taskid);
+        vm.expectEmit(address(hub));
+        emit IPayment.Reward(KITTY, STAKE, taskid);
+        vm.expectEmit(address(hub));
+        emit IPayment.Lock(KITTY, STAKE);
+        vm.expectEmit(address(hub));
+        emit IPayment.Transfer(address(hub), workers[0].account, STAKE);
+        vm.expectEmit(address(hub));
+        emit IPayment.Unlock(workers[0].account, STAKE);
+        vm.expectEmit(address(hub));
+        emit IPayment.Transfer(address(hub), workers[1].account, STAKE);
+        vm.expectEmit(address(hub));
+        emit IPayment.Unlock(workers[1].account, STAKE);
+        vm.expectEmit(address(hub));
+        emit ITask.TaskClaimed(taskid);
+        vm.prank(stranger.account);
+        hub.claim(taskid);
+
+        requireStatus(taskid, TaskStatus.FAILED);
+        vm.assertEq(hub.balanceOf(requester.account), 1000e9);
+        vm.assertEq(hub.balanceOf(scheduler.account), 1000e9 - STAKE);
+        vm.assertEq(hub.frozenOf(KITTY), STAKE);
+        vm.assertEq(hub.balanceOf(workers[0].account), 1000e9);
+        vm.assertEq(hub.balanceOf(workers[1].account), 1000e9);
+    }
+
+    function test_a_claim_has_its_time() public {
+        bytes32 taskid = started(1);
+        uint256 end = START + 10 * XS_TIME;
+        vm.warp(end - 1);
+        vm.expectRevert(abi.encodeWithSelector(ITask.FinalDeadlineAhead.selector, taskid, end, end - 1));
+        hub.claim(taskid);
+        vm.warp(end);
+        hub.claim(taskid);
+        vm.expectRevert(abi.encodeWithSelector(ITask.TaskNotClaimable.selector, taskid, TaskStatus.FAILED));
+        hub.claim(taskid);
+        vm.expectRevert(abi.encodeWithSelector(ITask.TaskNotClaimable.selector, bytes32(0), TaskStatus.UNSET));
+        hub.claim(bytes32(0));
+    }
+
+    function test_a_claimed_task_remembers_its_consensus() public {
+        bytes32 taskid = started(1);
+        contribute(taskid, workers[0], digest("result"));
+        reveal(taskid, workers[0], digest("result"));
+        vm.warp(START + 10 * XS_TIME);
+        hub.claim(taskid);
+        Task memory task = hub.viewTask(taskid);
+        vm.assertEq(task.consensusValue, resultHash(taskid, digest("result")));
+        vm.assertEq(task.resultDigest, digest("result"));
+    }
+
+    function test_several_tasks_are_claimed_together_even_if_never_started() public {
+        bytes32 dealid = matched(1, 4);
+        bytes32[] memory tasks = new bytes32[](2);
+        tasks[0] = hub.initialize(dealid, 0);
+        tasks[1] = hub.initialize(dealid, 1);
+        vm.warp(START + 10 * XS_TIME);
+        vm.assertTrue(hub.claimArray(tasks));
+        bytes32[] memory deals = new bytes32[](2);
+        uint256[] memory indices = new uint256[](2);
+        (deals[0], deals[1], indices[0], indices[1]) = (dealid, dealid, 2, 3);
+        vm.assertTrue(hub.initializeAndClaimArray(deals, indices));
+        vm.assertEq(hub.balanceOf(requester.account), 1000e9);
+        vm.assertEq(hub.frozenOf(requester.account), 0);
+        vm.assertEq(hub.frozenOf(KITTY), 4 * STAKE);
+        vm.expectRevert(abi.encodeWithSelector(ITask.LengthMismatch.selector, 2, 1));
+        hub.initializeAndClaimArray(deals, new uint256[](1));
+        vm.expectPartialRevert(ITask.TaskNotClaimable.selector);
+        hub.claimArray(tasks);
+    }
+
+    function _dealOf(RequestOrder memory request, uint256 poolVolume) private returns (bytes32) {
+        WorkerpoolOrder memory order = poolOrder();
+        order.volume = poolVolume;
+        return hub.matchOrders(
+            signedBy(developer, appOrder()),
+            noDataset(),
+            signedBy(scheduler, order),
+            signedBy(requester, request)
+        );
+    }
+
+    function _outOfRange(bytes32 dealid, uint256 idx, uint256 first, uint256 size) private {
+        vm.expectRevert(abi.encodeWithSelector(ITask.TaskIndexOutOfRange.selector, dealid, idx, first, size));
+        hub.initialize(dealid, idx);
+    }
+
+    function _reopenRefused(address sender, bytes32 taskid, bytes memory reason) private {
+        vm.expectRevert(reason);
+        vm.prank(sender);
+        hub.reopen(taskid);
+    }
+
+    function _first(bytes32 dealid, uint256 count) private pure returns (bytes32[] memory deals, uint256[] memory indices) {
+        deals = new bytes32[](count);
+        indices = new uint256[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            (deals[i], indices[i]) = (dealid, i);
+        }
+    }
+}
