@@ -3,7 +3,11 @@
 //! The hub's ABI is the whole law: every module behind the dispatcher, every event, every refusal, and the structs
 //! they exchange (`Hub::AppOrder`, `Hub::Deal`, `Hub::Task` and so on). A Solidity `enum` reads as its number.
 
-#![allow(missing_docs, clippy::too_many_arguments, reason = "generated code; the contracts document it")]
+#![allow(
+    missing_docs,
+    clippy::too_many_arguments,
+    reason = "generated code; the contracts document it"
+)]
 
 use alloy_sol_types::sol;
 

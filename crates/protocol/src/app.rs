@@ -103,10 +103,14 @@ impl FromStr for Location {
         if text.is_empty() {
             return Err(BadLocation::Empty);
         }
-        if let Some(cid) = text.strip_prefix("/ipfs/").or_else(|| text.strip_prefix("ipfs://"))
+        if let Some(cid) = text
+            .strip_prefix("/ipfs/")
+            .or_else(|| text.strip_prefix("ipfs://"))
             && !cid.is_empty()
         {
-            return Ok(Self::Content { cid: cid.to_owned() });
+            return Ok(Self::Content {
+                cid: cid.to_owned(),
+            });
         }
         if text.starts_with("http://") || text.starts_with("https://") {
             return Ok(Self::Url(text.to_owned()));
@@ -179,4 +183,56 @@ pub struct Workerpool {
     pub worker_stake_ratio: u64,
     /// What the scheduler keeps of the workers' reward, in percent, at most 100.
     pub scheduler_reward_ratio: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_reads_back_as_it_is_written() {
+        let reads = [
+            (
+                "/ipfs/bafkrei",
+                Location::Content {
+                    cid: "bafkrei".to_owned(),
+                },
+            ),
+            (
+                "https://x/app.wasm",
+                Location::Url("https://x/app.wasm".to_owned()),
+            ),
+            (
+                "docker.io/x/y:1",
+                Location::Name("docker.io/x/y:1".to_owned()),
+            ),
+        ];
+        for (text, location) in reads {
+            assert_eq!(
+                Location::from_multiaddr(&Bytes::from(text)),
+                Ok(location.clone())
+            );
+            assert_eq!(location.to_multiaddr(), Bytes::from(text));
+        }
+        assert_eq!(
+            Location::from_multiaddr(&Bytes::new()),
+            Err(BadLocation::Empty)
+        );
+        let binary = Bytes::from([0xa5, 0x03, 0xff]);
+        assert_eq!(
+            Location::from_multiaddr(&binary),
+            Err(BadLocation::NotText(binary.clone()))
+        );
+    }
+
+    #[test]
+    fn a_kind_is_read_in_any_case_and_a_strange_one_is_named() {
+        assert_eq!("wasm".parse(), Ok(Kind::Wasm));
+        assert_eq!("DOCKER".parse(), Ok(Kind::Docker));
+        let refusal = "VM".parse::<Kind>().expect_err("unknown");
+        assert_eq!(
+            refusal.to_string(),
+            "apps of type \"VM\" are unknown: expected WASM or DOCKER"
+        );
+    }
 }

@@ -61,7 +61,11 @@ pub fn reached(group: U256, total: U256, trust: U256) -> Result<bool, Overflow> 
 /// The share of a group in the total: how sure the formula is that its claim is true. For showing, not deciding.
 #[must_use]
 pub fn confidence(group: U256, total: U256) -> f64 {
-    if total.is_zero() { 0.0 } else { f64::from(group) / f64::from(total) }
+    if total.is_zero() {
+        0.0
+    } else {
+        f64::from(group) / f64::from(total)
+    }
 }
 
 /// The confidence that a trust asks for: 1 − 1/trust.
@@ -72,10 +76,7 @@ pub fn confidence_asked(trust: U256) -> f64 {
 
 /// How many of these workers, by their scores and in this order, reach `trust` if they all agree; `None` if all of
 /// them together do not.
-pub fn replicas_needed(
-    trust: U256,
-    scores: impl IntoIterator<Item = U256>,
-) -> Option<usize> {
+pub fn replicas_needed(trust: U256, scores: impl IntoIterator<Item = U256>) -> Option<usize> {
     let mut tally = Tally::default();
     scores
         .into_iter()
@@ -99,7 +100,10 @@ pub struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { total: U256::ONE, groups: BTreeMap::new() }
+        Self {
+            total: U256::ONE,
+            groups: BTreeMap::new(),
+        }
     }
 }
 
@@ -144,7 +148,10 @@ impl Tally {
     /// The heaviest group so far.
     #[must_use]
     pub fn leader(&self) -> Option<(B256, U256)> {
-        self.groups.iter().map(|(claim, group)| (*claim, *group)).max_by_key(|(_, group)| *group)
+        self.groups
+            .iter()
+            .map(|(claim, group)| (*claim, *group))
+            .max_by_key(|(_, group)| *group)
     }
 
     /// How sure the formula is of a claim.
@@ -162,5 +169,149 @@ impl Tally {
         scores
             .into_iter()
             .any(|score| matches!(foreseen.count(claim, weight(score), trust), Ok(true)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn number(value: u64) -> U256 {
+        U256::from(value)
+    }
+
+    #[test]
+    fn a_workers_weight_is_two_below_a_score_of_twelve() {
+        let weights: Vec<u64> = [0, 11, 12, 14, 15, 30]
+            .map(|score| weight(number(score)).to())
+            .into();
+        assert_eq!(weights, [2, 2, 3, 3, 4, 9]);
+        assert_eq!(reward_weight(number(2)), number(1));
+        assert_eq!(reward_weight(number(3)), number(1));
+        assert_eq!(reward_weight(number(4)), number(2));
+    }
+
+    #[test]
+    fn a_fault_costs_a_third_of_the_score_rounded_against_the_worker() {
+        let after: Vec<u64> = [0, 1, 2, 3, 4, 5, 9]
+            .map(|score| score_after_fault(number(score)).to())
+            .into();
+        assert_eq!(after, [0, 0, 1, 2, 2, 3, 6]);
+        assert_eq!(score_after_proof(number(2)), number(3));
+    }
+
+    #[test]
+    fn new_workers_needed_double_the_trust_each() {
+        for (trust, replicas) in [
+            (0, 1),
+            (1, 1),
+            (2, 1),
+            (3, 2),
+            (4, 2),
+            (5, 3),
+            (8, 3),
+            (9, 4),
+            (16, 4),
+            (32, 5),
+        ] {
+            assert_eq!(
+                replicas_of_new_workers(number(trust)),
+                replicas,
+                "trust {trust}"
+            );
+            let new = std::iter::repeat_n(U256::ZERO, 8);
+            assert_eq!(
+                replicas_needed(number(trust), new),
+                Some(replicas),
+                "trust {trust}"
+            );
+        }
+        assert_eq!(replicas_needed(number(5), [U256::ZERO; 2]), None);
+    }
+
+    #[test]
+    fn a_lie_must_be_outweighed() {
+        // Trust 3: two new workers suffice when they agree; with one liar among them three honest ones are needed.
+        let (truth, lie) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        let mut tally = Tally::default();
+        assert_eq!(tally.count(lie, number(2), number(3)), Ok(false));
+        assert_eq!(tally.count(truth, number(2), number(3)), Ok(false));
+        assert_eq!(tally.count(truth, number(2), number(3)), Ok(false));
+        assert_eq!((tally.group(truth), tally.total()), (number(4), number(7)));
+        assert!(tally.suffices(number(3), [U256::ZERO]));
+        assert_eq!(tally.count(truth, number(2), number(3)), Ok(true));
+        assert_eq!(tally.leader(), Some((truth, number(8))));
+        assert!((tally.confidence(truth) - 8.0 / 11.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_forgotten_group_weighs_nothing() {
+        let claim = B256::repeat_byte(1);
+        let mut tally = Tally::default();
+        assert_eq!(tally.count(claim, number(2), number(1)), Ok(true));
+        tally.forget(claim);
+        assert_eq!(tally, Tally::default());
+    }
+
+    #[test]
+    fn weights_beyond_256_bits_are_refused_and_change_nothing() {
+        let claim = B256::repeat_byte(1);
+        let heavy = U256::MAX >> 1;
+        let mut tally = Tally::default();
+        assert_eq!(tally.count(claim, heavy, number(1)), Ok(true));
+        let before = tally.clone();
+        assert_eq!(tally.count(claim, number(4), number(1)), Err(Overflow));
+        assert_eq!(
+            tally.count(B256::repeat_byte(2), heavy, number(3)),
+            Err(Overflow)
+        );
+        assert_eq!(tally, before);
+    }
+
+    proptest! {
+        #[test]
+        fn unanimous_workers_suffice_exactly_when_the_product_of_their_weights_reaches_trust(
+            trust in 0_u64..5_000,
+            scores in prop::collection::vec(0_u64..60, 1..8),
+        ) {
+            let scores: Vec<U256> = scores.into_iter().map(number).collect();
+            let product = |count: usize| scores.iter().take(count).map(|score| weight(*score)).product::<U256>();
+            let expected = (1..=scores.len()).find(|count| number(trust) <= product(*count).max(U256::ONE));
+            prop_assert_eq!(replicas_needed(number(trust), scores.iter().copied()), expected);
+        }
+
+        #[test]
+        fn confidence_exceeds_what_trust_asks_exactly_when_consensus_is_reached(
+            group in 1_u64..1_000_000, others in 0_u64..1_000_000, trust in 1_u64..10_000,
+        ) {
+            let (group, total) = (number(group), number(group + others + 1));
+            let accepted = reached(group, total, number(trust)).expect("small numbers");
+            let margin = confidence(group, total) - confidence_asked(number(trust));
+            prop_assert!(accepted == (margin > 0.0) || margin.abs() < 1e-9);
+        }
+
+        #[test]
+        fn the_total_is_always_one_more_than_the_groups(
+            claims in prop::collection::vec((0_u8..4, 2_u64..30), 0..20),
+        ) {
+            let mut tally = Tally::default();
+            for (claim, weight) in claims {
+                tally.count(B256::repeat_byte(claim), number(weight), number(7)).expect("small numbers");
+            }
+            let groups: U256 = (0..4).map(|claim| tally.group(B256::repeat_byte(claim))).sum();
+            prop_assert_eq!(tally.total(), groups + U256::ONE);
+        }
+
+        #[test]
+        fn no_two_claims_can_both_be_accepted_at_trust_two_or_more(
+            left in 0_u64..1_000, right in 0_u64..1_000, trust in 2_u64..50,
+        ) {
+            let total = number(left + right + 1);
+            let both = reached(number(left), total, number(trust)) == Ok(true)
+                && reached(number(right), total, number(trust)) == Ok(true);
+            prop_assert!(!both);
+        }
     }
 }

@@ -100,7 +100,12 @@ impl TryFrom<u8> for ContributionStatus {
             1 => Self::Contributed,
             2 => Self::Proved,
             3 => Self::Rejected,
-            _ => return Err(UnknownStatus { what: "contribution status", value }),
+            _ => {
+                return Err(UnknownStatus {
+                    what: "contribution status",
+                    value,
+                });
+            }
         })
     }
 }
@@ -116,5 +121,55 @@ impl TryFrom<Hub::Contribution> for Contribution {
             enclave_challenge: contribution.enclaveChallenge,
             weight: contribution.weight,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_shared_and_a_seal_is_not() {
+        let (task, digest) = (TaskId(B256::repeat_byte(1)), Digest(B256::repeat_byte(2)));
+        let (alice, bob) = (Address::repeat_byte(0xa), Address::repeat_byte(0xb));
+        assert_ne!(seal(alice, task, digest), seal(bob, task, digest));
+        assert_ne!(hash(task, digest), hash(task, Digest(B256::repeat_byte(3))));
+
+        let mut bytes = vec![1; 32];
+        bytes.extend([2; 32]);
+        assert_eq!(hash(task, digest), keccak256(&bytes));
+        let sealed = [vec![0xa; 20], bytes].concat();
+        assert_eq!(seal(alice, task, digest), keccak256(sealed));
+    }
+
+    #[test]
+    fn an_authorization_is_a_personal_message_over_worker_task_and_enclave() {
+        let (worker, task, enclave) = (
+            Address::repeat_byte(0xa),
+            TaskId(B256::repeat_byte(1)),
+            Address::repeat_byte(0xe),
+        );
+        let plain = authorization_hash(worker, task, enclave);
+        assert_eq!(
+            plain,
+            keccak256([vec![0xa; 20], vec![1; 32], vec![0xe; 20]].concat())
+        );
+        let prefixed = [
+            b"\x19Ethereum Signed Message:\n32".as_slice(),
+            plain.as_slice(),
+        ]
+        .concat();
+        assert_eq!(message_hash(plain), keccak256(prefixed));
+    }
+
+    #[test]
+    fn statuses_are_the_hubs_numbers() {
+        let statuses: Vec<_> = (0..4).map(ContributionStatus::try_from).collect();
+        let numbers: Vec<_> = statuses
+            .into_iter()
+            .map(|status| status.map(|status| status as u8))
+            .collect();
+        assert_eq!(numbers, [Ok(0), Ok(1), Ok(2), Ok(3)]);
+        assert!(ContributionStatus::try_from(4).is_err());
     }
 }

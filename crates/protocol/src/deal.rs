@@ -90,7 +90,13 @@ impl Deal {
     /// Price of one task: app, dataset and workerpool together. The hub has checked that it can be summed.
     #[must_use]
     pub fn price(&self) -> Nrlc {
-        Nrlc(self.app.price.0.saturating_add(self.dataset.price.0).saturating_add(self.workerpool.price.0))
+        Nrlc(
+            self.app
+                .price
+                .0
+                .saturating_add(self.dataset.price.0)
+                .saturating_add(self.workerpool.price.0),
+        )
     }
 
     /// What the scheduler staked per task: 30 % of the workerpool's price, rounded down.
@@ -108,25 +114,37 @@ impl Deal {
     /// The indices of its tasks, in order. Indices beyond 2^64 exist only on paper and are left out.
     pub fn indices(&self) -> impl Iterator<Item = u64> + use<> {
         let first = self.bot_first.saturating_to::<u64>();
-        let end = self.bot_first.saturating_add(self.bot_size).min(U256::from(INDEX_MAX)).to::<u64>();
+        let end = self
+            .bot_first
+            .saturating_add(self.bot_size)
+            .min(U256::from(INDEX_MAX))
+            .to::<u64>();
         first..end
     }
 
     /// The ids of its tasks, in the order of their indices.
     pub fn tasks(&self, deal: DealId) -> impl Iterator<Item = (u64, TaskId)> + use<> {
-        self.indices().map(move |index| (index, TaskId::derive(deal, U256::from(index))))
+        self.indices()
+            .map(move |index| (index, TaskId::derive(deal, U256::from(index))))
     }
 }
 
 /// What a scheduler stakes per task of a workerpool at this price: 30 %, rounded down.
 #[must_use]
 pub fn scheduler_stake(workerpool_price: Nrlc) -> Nrlc {
-    Nrlc(percentage(workerpool_price.0, U256::from(SCHEDULER_STAKE_PERCENT)))
+    Nrlc(percentage(
+        workerpool_price.0,
+        U256::from(SCHEDULER_STAKE_PERCENT),
+    ))
 }
 
 impl From<Hub::Resource> for Resource {
     fn from(resource: Hub::Resource) -> Self {
-        Self { pointer: resource.pointer, owner: resource.owner, price: Nrlc(resource.price) }
+        Self {
+            pointer: resource.pointer,
+            owner: resource.owner,
+            price: Nrlc(resource.price),
+        }
     }
 }
 
@@ -165,8 +183,13 @@ pub struct Category {
 }
 
 /// The categories every deployment starts with, by name and time in seconds.
-pub const CATEGORIES: [(&str, u64); 5] =
-    [("XS", 300), ("S", 1_200), ("M", 3_600), ("L", 10_800), ("XL", 36_000)];
+pub const CATEGORIES: [(&str, u64); 5] = [
+    ("XS", 300),
+    ("S", 1_200),
+    ("M", 3_600),
+    ("L", 10_800),
+    ("XL", 36_000),
+];
 
 /// [`CATEGORIES`] as the hub keeps them, described for people.
 #[must_use]
@@ -195,7 +218,12 @@ impl From<Hub::Category> for Category {
 #[must_use]
 pub fn callback_input(task: TaskId, data: &Bytes) -> Bytes {
     use alloy_sol_types::SolCall;
-    receiver::receiveResultCall { id: task.0, result: data.clone() }.abi_encode().into()
+    receiver::receiveResultCall {
+        id: task.0,
+        result: data.clone(),
+    }
+    .abi_encode()
+    .into()
 }
 
 mod receiver {

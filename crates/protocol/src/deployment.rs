@@ -38,7 +38,10 @@ impl Deployment {
     /// The domain under which orders for this hub are signed.
     #[must_use]
     pub fn domain(&self) -> Domain {
-        Domain { chain_id: self.chain_id, hub: self.hub }
+        Domain {
+            chain_id: self.chain_id,
+            hub: self.hub,
+        }
     }
 }
 
@@ -68,16 +71,25 @@ pub struct Step {
 /// [`CATEGORIES`](crate::deal::CATEGORIES).
 #[must_use]
 pub fn plan(chain_id: u64, deployer: Address, first_nonce: u64) -> Plan {
-    let mut script = Script { deployer, first_nonce, steps: Vec::new() };
+    let mut script = Script {
+        deployer,
+        first_nonce,
+        steps: Vec::new(),
+    };
 
     let rlc = script.create("create the token", &RLC::BYTECODE, &[]);
     let app_registry = script.create("create the registry of apps", &AppRegistry::BYTECODE, &[]);
-    let dataset_registry =
-        script.create("create the registry of datasets", &DatasetRegistry::BYTECODE, &[]);
-    let workerpool_registry =
-        script.create("create the registry of workerpools", &WorkerpoolRegistry::BYTECODE, &[]);
-    let governance =
-        script.create("create the hub's governance", &HubGovernance::BYTECODE, &[]);
+    let dataset_registry = script.create(
+        "create the registry of datasets",
+        &DatasetRegistry::BYTECODE,
+        &[],
+    );
+    let workerpool_registry = script.create(
+        "create the registry of workerpools",
+        &WorkerpoolRegistry::BYTECODE,
+        &[],
+    );
+    let governance = script.create("create the hub's governance", &HubGovernance::BYTECODE, &[]);
     let orders = script.create(
         "create the hub's orders and deals",
         &HubOrders::BYTECODE,
@@ -90,7 +102,11 @@ pub fn plan(chain_id: u64, deployer: Address, first_nonce: u64) -> Plan {
     );
 
     let previous_ = Address::ZERO;
-    script.call("open the registry of apps", app_registry, &AppRegistry::initializeCall { previous_ });
+    script.call(
+        "open the registry of apps",
+        app_registry,
+        &AppRegistry::initializeCall { previous_ },
+    );
     script.call(
         "open the registry of datasets",
         dataset_registry,
@@ -101,23 +117,31 @@ pub fn plan(chain_id: u64, deployer: Address, first_nonce: u64) -> Plan {
         workerpool_registry,
         &WorkerpoolRegistry::initializeCall { previous_ },
     );
-    script.call("configure the hub", hub, &Hub::configureCall {
-        token: rlc,
-        name: "Staked RLC".to_owned(),
-        symbol: "SRLC".to_owned(),
-        decimals: 9,
-        appregistry: app_registry,
-        datasetregistry: dataset_registry,
-        workerpoolregistry: workerpool_registry,
-        v3hub: Address::ZERO,
-    });
+    script.call(
+        "configure the hub",
+        hub,
+        &Hub::configureCall {
+            token: rlc,
+            name: "Staked RLC".to_owned(),
+            symbol: "SRLC".to_owned(),
+            decimals: 9,
+            appregistry: app_registry,
+            datasetregistry: dataset_registry,
+            workerpoolregistry: workerpool_registry,
+            v3hub: Address::ZERO,
+        },
+    );
     for category in standard_categories() {
         let label = format!("create the category {}", category.name);
-        script.call(&label, hub, &Hub::createCategoryCall {
-            name: category.name,
-            description: category.description,
-            workClockTimeRef: U256::from(category.time_secs),
-        });
+        script.call(
+            &label,
+            hub,
+            &Hub::createCategoryCall {
+                name: category.name,
+                description: category.description,
+                workClockTimeRef: U256::from(category.time_secs),
+            },
+        );
     }
 
     Plan {
@@ -147,13 +171,21 @@ impl Script {
     fn create(&mut self, label: &str, code: &Bytes, arguments: &[u8]) -> Address {
         let nonce = self.first_nonce + self.steps.len() as u64;
         let input = [code.as_ref(), arguments].concat().into();
-        self.steps.push(Step { label: label.to_owned(), to: None, input });
+        self.steps.push(Step {
+            label: label.to_owned(),
+            to: None,
+            input,
+        });
         self.deployer.create(nonce)
     }
 
     fn call(&mut self, label: &str, to: Address, call: &impl SolCall) {
         let input = call.abi_encode().into();
-        self.steps.push(Step { label: label.to_owned(), to: Some(to), input });
+        self.steps.push(Step {
+            label: label.to_owned(),
+            to: Some(to),
+            input,
+        });
     }
 }
 
@@ -171,7 +203,11 @@ mod tests {
         let created = plan.steps.iter().filter(|step| step.to.is_none());
         for step in created {
             // EIP-3860: creation code has at most 49,152 bytes.
-            assert!((1_000..=49_152).contains(&step.input.len()), "{}", step.label);
+            assert!(
+                (1_000..=49_152).contains(&step.input.len()),
+                "{}",
+                step.label
+            );
         }
     }
 
@@ -179,7 +215,10 @@ mod tests {
     fn a_deployment_reads_back_from_json() {
         let deployment = plan(1, Address::repeat_byte(2), 0).deployment;
         let json = serde_json::to_string(&deployment).expect("plain data");
-        assert_eq!(serde_json::from_str::<Deployment>(&json).expect("as written"), deployment);
+        assert_eq!(
+            serde_json::from_str::<Deployment>(&json).expect("as written"),
+            deployment
+        );
         let strange = json.replace("\"hub\"", "\"hup\"");
         assert!(serde_json::from_str::<Deployment>(&strange).is_err());
     }

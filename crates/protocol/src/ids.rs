@@ -19,8 +19,14 @@ pub struct BadId {
 
 /// Reads `0x` and 64 hexadecimal digits.
 pub(crate) fn parse_hash(what: &'static str, text: &str) -> Result<B256, BadId> {
-    let bad = || BadId { what, text: text.to_owned() };
-    let digits = text.strip_prefix("0x").filter(|digits| !digits.starts_with("0x")).ok_or_else(bad)?;
+    let bad = || BadId {
+        what,
+        text: text.to_owned(),
+    };
+    let digits = text
+        .strip_prefix("0x")
+        .filter(|digits| !digits.starts_with("0x"))
+        .ok_or_else(bad)?;
     digits.parse().map_err(|_| bad())
 }
 
@@ -113,14 +119,23 @@ mod tests {
         assert_eq!(id.to_string().parse::<TaskId>(), Ok(id));
         let json = serde_json::to_string(&id).expect("an id is a string");
         assert_eq!(json, format!("\"{id}\""));
-        assert_eq!(serde_json::from_str::<TaskId>(&json).expect("as written"), id);
+        assert_eq!(
+            serde_json::from_str::<TaskId>(&json).expect("as written"),
+            id
+        );
     }
 
     #[test]
     fn a_text_that_is_no_id_is_quoted_in_the_refusal() {
         let refusal = "0x12".parse::<DealId>().expect_err("too short");
-        assert_eq!(refusal.to_string(), "\"0x12\" is not a deal id: expected 0x and 64 hexadecimal digits");
-        assert!("ab".repeat(32).parse::<DealId>().is_err(), "0x is asked for");
+        assert_eq!(
+            refusal.to_string(),
+            "\"0x12\" is not a deal id: expected 0x and 64 hexadecimal digits"
+        );
+        assert!(
+            "ab".repeat(32).parse::<DealId>().is_err(),
+            "0x is asked for"
+        );
     }
 
     #[test]

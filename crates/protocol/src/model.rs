@@ -242,7 +242,10 @@ impl Hub {
     /// A worker's contribution to a task; unset if there is none.
     #[must_use]
     pub fn contribution(&self, task: TaskId, worker: Address) -> Contribution {
-        self.contributions.get(&(task, worker)).copied().unwrap_or_default()
+        self.contributions
+            .get(&(task, worker))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// How much of an order is used up.
@@ -257,13 +260,17 @@ impl Hub {
         match verb {
             Verb::deposit(verb) => self.deposit(call, verb.amount),
             Verb::depositFor(verb) => self.deposit_for(call, verb.amount, verb.target),
-            Verb::depositForArray(verb) => self.deposit_for_array(call, &verb.amounts, &verb.targets),
+            Verb::depositForArray(verb) => {
+                self.deposit_for_array(call, &verb.amounts, &verb.targets)
+            }
             Verb::withdraw(verb) => self.withdraw(call, verb.amount),
             Verb::withdrawTo(verb) => self.withdraw_to(call, verb.amount, verb.target),
             Verb::transfer(verb) => self.transfer(call, verb.recipient, verb.amount),
             Verb::transferFrom(verb) => self.transfer_from(call, verb.from, verb.to, verb.value),
             Verb::approve(verb) => self.approve(call, verb.spender, verb.value),
-            Verb::increaseAllowance(verb) => self.increase_allowance(call, verb.spender, verb.added),
+            Verb::increaseAllowance(verb) => {
+                self.increase_allowance(call, verb.spender, verb.added)
+            }
             Verb::decreaseAllowance(verb) => {
                 self.decrease_allowance(call, verb.spender, verb.subtracted)
             }
@@ -303,9 +310,12 @@ impl Hub {
             ),
             Verb::reveal(verb) => self.reveal(call, TaskId(verb.taskid), verb.resultDigest.into()),
             Verb::reopen(verb) => self.reopen(call, TaskId(verb.taskid)),
-            Verb::finalize(verb) => {
-                self.finalize(call, TaskId(verb.taskid), verb.results, verb.resultsCallback)
-            }
+            Verb::finalize(verb) => self.finalize(
+                call,
+                TaskId(verb.taskid),
+                verb.results,
+                verb.resultsCallback,
+            ),
             Verb::contributeAndFinalize(verb) => self.contribute_and_finalize(
                 call,
                 TaskId(verb.taskid),

@@ -364,3 +364,189 @@ pub(crate) mod decimal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{address, b256, keccak256};
+    use alloy_sol_types::SolValue;
+
+    use super::*;
+
+    const DOMAIN: Domain = Domain {
+        chain_id: 134,
+        hub: address!("3eca1B216A7DF1C7689aEb259fFB83ADFB894E7f"),
+    };
+
+    #[test]
+    fn type_hashes_are_those_of_every_iexec_hub() {
+        let checks = [
+            (
+                DOMAIN.eip712().type_hash(),
+                b256!("8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f"),
+            ),
+            (
+                AppOrder::default().eip712_type_hash(),
+                b256!("60815a0eeec47dddf1615fe53b31d016c31444e01b9d796db365443a6445d008"),
+            ),
+            (
+                DatasetOrder::default().eip712_type_hash(),
+                b256!("6cfc932a5a3d22c4359295b9f433edff52b60703fa47690a04a83e40933dd47c"),
+            ),
+            (
+                WorkerpoolOrder::default().eip712_type_hash(),
+                b256!("aa3429fb281b34691803133d3d978a75bb77c617ed6bc9aa162b9b30920022bb"),
+            ),
+            (
+                RequestOrder::default().eip712_type_hash(),
+                b256!("f24e853034a3a450aba845a82914fbb564ad85accca6cf62be112a154520fae0"),
+            ),
+            (
+                AppOrderOperation::default().eip712_type_hash(),
+                b256!("0638bb0702457e2b4b01be8a202579b8bf97e587fb4f2cc4d4aad01f21a06ee0"),
+            ),
+            (
+                DatasetOrderOperation::default().eip712_type_hash(),
+                b256!("075eb6f7578ff4292c241bd2484cd5c1d5e6ecc2ddd3317e1d8176b5a45865ec"),
+            ),
+            (
+                WorkerpoolOrderOperation::default().eip712_type_hash(),
+                b256!("322d980b7d7a6a1f7c39ff0c5445da6ae1d8e0393ff0dd468c8be3e2c8644388"),
+            ),
+            (
+                RequestOrderOperation::default().eip712_type_hash(),
+                b256!("0ded7b52c2d77595a40d242eca751df172b18e686326dbbed3f4748828af77c7"),
+            ),
+        ];
+        for (index, (made, known)) in checks.into_iter().enumerate() {
+            assert_eq!(made, known, "type {index}");
+        }
+    }
+
+    #[test]
+    fn an_order_hash_is_what_the_standard_spells_out() {
+        let order = AppOrder {
+            app: Address::repeat_byte(1),
+            appprice: U256::from(5),
+            volume: U256::from(6),
+            tag: Tag::TEE.0,
+            salt: B256::repeat_byte(9),
+            ..AppOrder::default()
+        };
+        let separator = keccak256(
+            (
+                b256!("8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f"),
+                keccak256("iExecODB"),
+                keccak256("5.0.0"),
+                U256::from(134),
+                DOMAIN.hub,
+            )
+                .abi_encode(),
+        );
+        assert_eq!(DOMAIN.separator(), separator);
+        let content = keccak256(
+            (
+                b256!("60815a0eeec47dddf1615fe53b31d016c31444e01b9d796db365443a6445d008"),
+                order.app,
+                order.appprice,
+                order.volume,
+                order.tag,
+                [Address::ZERO; 3],
+                order.salt,
+            )
+                .abi_encode(),
+        );
+        let expected =
+            keccak256([&[0x19, 0x01], separator.as_slice(), content.as_slice()].concat());
+        assert_eq!(order.hash(&DOMAIN).0, expected);
+        assert_eq!(
+            order.clone().signed(Bytes::from([1])).hash(&DOMAIN).0,
+            expected
+        );
+    }
+
+    #[test]
+    fn an_order_of_an_existing_client_is_read_and_written_back() {
+        // Amounts as numbers and as strings, addresses with and without checksum.
+        let written_by_others = r#"{
+            "app": "0xdbd1b69d73f3ab2fd4eb2f6f5a9f5d0a0e4f1a6c",
+            "appprice": 1000000000,
+            "volume": "9007199254740990",
+            "tag": "0x0000000000000000000000000000000000000000000000000000000000000003",
+            "datasetrestrict": "0x0000000000000000000000000000000000000000",
+            "workerpoolrestrict": "0x3eca1B216A7DF1C7689aEb259fFB83ADFB894E7f",
+            "requesterrestrict": "0x0000000000000000000000000000000000000000",
+            "salt": "0x0101010101010101010101010101010101010101010101010101010101010101",
+            "sign": "0xabcd"
+        }"#;
+        let signed: Signed<AppOrder> =
+            serde_json::from_str(written_by_others).expect("an order as others write it");
+        assert_eq!(signed.order.appprice, U256::from(1_000_000_000));
+        assert_eq!(signed.order.tag().to_string(), "tee,scone");
+        assert_eq!(signed.sign, Bytes::from([0xab, 0xcd]));
+
+        let json = serde_json::to_value(&signed).expect("plain data");
+        assert_eq!(json["appprice"], "1000000000");
+        assert_eq!(json["volume"], "9007199254740990");
+        assert_eq!(json["sign"], "0xabcd");
+        let names: Vec<_> = json
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect();
+        assert_eq!(names.len(), 9);
+        assert_eq!(
+            serde_json::from_value::<Signed<AppOrder>>(json).expect("as written"),
+            signed
+        );
+    }
+
+    #[test]
+    fn amounts_that_are_no_whole_numbers_are_refused() {
+        for bad in [
+            "-1", "1.5", "\"\"", "\"1e9\"", "\"0x\"", "\"+1\"", "null", "true",
+        ] {
+            let json = serde_json::to_string(&AppOrder::default())
+                .expect("plain data")
+                .replace("\"appprice\":\"0\"", &format!("\"appprice\":{bad}"));
+            assert!(json.contains(bad));
+            assert!(
+                serde_json::from_str::<AppOrder>(&json).is_err(),
+                "{bad} was read"
+            );
+        }
+        let large = format!("\"{}\"", U256::MAX);
+        let json = serde_json::to_string(&AppOrder::default())
+            .expect("plain data")
+            .replace("\"appprice\":\"0\"", &format!("\"appprice\":{large}"));
+        assert_eq!(
+            serde_json::from_str::<AppOrder>(&json)
+                .expect("fits")
+                .appprice,
+            U256::MAX
+        );
+    }
+
+    #[test]
+    fn an_order_keeps_every_field_through_the_abi() {
+        let signed = RequestOrder {
+            app: Address::repeat_byte(1),
+            appmaxprice: U256::from(2),
+            dataset: Address::repeat_byte(3),
+            datasetmaxprice: U256::from(4),
+            workerpool: Address::repeat_byte(5),
+            workerpoolmaxprice: U256::from(6),
+            requester: Address::repeat_byte(7),
+            volume: U256::from(8),
+            tag: B256::repeat_byte(9),
+            category: U256::from(10),
+            trust: U256::from(11),
+            beneficiary: Address::repeat_byte(12),
+            callback: Address::repeat_byte(13),
+            params: "{}".to_owned(),
+            salt: B256::repeat_byte(14),
+        }
+        .signed(Bytes::from([15]));
+        assert_eq!(Signed::from(Hub::RequestOrder::from(&signed)), signed);
+    }
+}

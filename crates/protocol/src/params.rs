@@ -15,31 +15,63 @@ use sha2::{Digest as _, Sha256};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DealParams {
     /// The arguments, one line, split as a shell would.
-    #[serde(default, rename = "iexec_args", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "iexec_args",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub args: Option<String>,
     /// Arguments made per task, `{index}`, `{first}` and `{size}` replaced; comes before `iexec_args`.
-    #[serde(default, rename = "oxec_args_template", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "oxec_args_template",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub args_template: Option<String>,
     /// Input files.
-    #[serde(default, rename = "iexec_input_files", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        rename = "iexec_input_files",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub input_files: Vec<Input>,
     /// Names of requester secrets by their number.
-    #[serde(default, rename = "iexec_secrets", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        rename = "iexec_secrets",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub secrets: BTreeMap<String, String>,
     /// Whether the result is encrypted for the beneficiary.
-    #[serde(default, rename = "iexec_result_encryption", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "iexec_result_encryption",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub result_encryption: Option<bool>,
     /// Where the result is to be stored; `ipfs` unless said.
-    #[serde(default, rename = "iexec_result_storage_provider", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "iexec_result_storage_provider",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub storage_provider: Option<String>,
     /// A result proxy of the requester's choice; pools need not obey.
-    #[serde(default, rename = "iexec_result_storage_proxy", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "iexec_result_storage_proxy",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub storage_proxy: Option<String>,
     /// Content address of a list of datasets.
     #[serde(default, rename = "bulk_cid", skip_serializing_if = "Option::is_none")]
     pub bulk_cid: Option<String>,
     /// Whether the app asks for network.
-    #[serde(default, rename = "oxec_network", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "oxec_network",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub network: Option<bool>,
     /// Keys nobody here knows.
     #[serde(flatten)]
@@ -56,7 +88,9 @@ pub enum BadParams {
         reason: String,
     },
     /// Arguments a shell would not split: a quote is left open.
-    #[error("deal parameters: {key} cannot be split into arguments, a quote is not closed: {text:?}")]
+    #[error(
+        "deal parameters: {key} cannot be split into arguments, a quote is not closed: {text:?}"
+    )]
     Quotes {
         /// Whose value.
         key: &'static str,
@@ -70,11 +104,16 @@ impl DealParams {
     pub fn parse(params: &str) -> Result<Self, BadParams> {
         match serde_json::from_str::<Value>(params) {
             Ok(json @ Value::Object(_)) => {
-                serde_json::from_value(json).map_err(|error| BadParams::Value { reason: error.to_string() })
+                serde_json::from_value(json).map_err(|error| BadParams::Value {
+                    reason: error.to_string(),
+                })
             }
             // Words that happen to be JSON (a number, `true`, a quoted string) are arguments too.
             _ if params.trim().is_empty() => Ok(Self::default()),
-            _ => Ok(Self { args: Some(params.to_owned()), ..Self::default() }),
+            _ => Ok(Self {
+                args: Some(params.to_owned()),
+                ..Self::default()
+            }),
         }
     }
 
@@ -82,7 +121,9 @@ impl DealParams {
     #[must_use]
     pub fn to_params(&self) -> String {
         // Strings, booleans and maps with string keys: there is nothing serde_json could refuse.
-        serde_json::to_value(self).map(|json| json.to_string()).unwrap_or_default()
+        serde_json::to_value(self)
+            .map(|json| json.to_string())
+            .unwrap_or_default()
     }
 
     /// The arguments of the task at `index`, in a deal of `size` tasks from `first` on: the template's, then
@@ -90,7 +131,10 @@ impl DealParams {
     pub fn args_for(&self, index: u64, first: u64, size: u64) -> Result<Vec<String>, BadParams> {
         let split = |key: &'static str, text: &Option<String>| {
             let text = text.as_deref().unwrap_or_default();
-            shell_words::split(text).map_err(|_| BadParams::Quotes { key, text: text.to_owned() })
+            shell_words::split(text).map_err(|_| BadParams::Quotes {
+                key,
+                text: text.to_owned(),
+            })
         };
         let mut args = split("oxec_args_template", &self.args_template)?;
         for arg in &mut args {
@@ -132,7 +176,9 @@ impl From<String> for Input {
 
 impl From<&str> for Input {
     fn from(text: &str) -> Self {
-        Self { text: text.to_owned() }
+        Self {
+            text: text.to_owned(),
+        }
     }
 }
 
@@ -145,11 +191,18 @@ impl Input {
 
     /// The sha256 the bytes must have, if the requester said so.
     pub fn pin(&self) -> Result<Option<B256>, BadPin> {
-        let Some((_, fragment)) = self.text.split_once('#') else { return Ok(None) };
-        let Some(digits) = fragment.split('&').find_map(|part| part.strip_prefix("sha256=")) else {
+        let Some((_, fragment)) = self.text.split_once('#') else {
             return Ok(None);
         };
-        let bad = || BadPin { url: self.text.clone() };
+        let Some(digits) = fragment
+            .split('&')
+            .find_map(|part| part.strip_prefix("sha256="))
+        else {
+            return Ok(None);
+        };
+        let bad = || BadPin {
+            url: self.text.clone(),
+        };
         if digits.starts_with("0x") {
             return Err(bad());
         }
@@ -159,7 +212,10 @@ impl Input {
     /// The name under which every app finds it in `/iexec_in`: the sha256 of the URL as written, in hexadecimal.
     #[must_use]
     pub fn file_name(&self) -> String {
-        format!("{:x}", B256::from_slice(&Sha256::digest(self.text.as_bytes())))
+        format!(
+            "{:x}",
+            B256::from_slice(&Sha256::digest(self.text.as_bytes()))
+        )
     }
 
     /// The name a person would give it: the `filename` of the query, else the last segment of the path. `None` when
@@ -169,7 +225,9 @@ impl Input {
         let url = self.url();
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let after_host = path.split_once("://").map_or(path, |(_, rest)| rest);
-        let named = query.split('&').find_map(|pair| pair.strip_prefix("filename="));
+        let named = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("filename="));
         let segment = after_host.rsplit_once('/').map(|(_, last)| last);
         let name = percent_decode(named.or(segment)?)?;
         let plain = !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\\', '\0']);
@@ -191,4 +249,117 @@ fn percent_decode(text: &str) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(params: &str) -> Vec<String> {
+        DealParams::parse(params)
+            .expect("parameters")
+            .args_for(7, 5, 4)
+            .expect("arguments")
+    }
+
+    #[test]
+    fn a_string_that_is_no_object_is_arguments() {
+        assert_eq!(
+            args("one 'two words' \"three\""),
+            ["one", "two words", "three"]
+        );
+        assert_eq!(args("42"), ["42"]);
+        assert_eq!(args("{not json"), ["{not", "json"]);
+        assert_eq!(args(""), Vec::<String>::new());
+        assert_eq!(args("  "), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_template_is_filled_in_per_task_and_comes_first() {
+        let params = r#"{"iexec_args":"-v","oxec_args_template":"--part {index}of{size} --from={first} '{x} {index}'"}"#;
+        assert_eq!(args(params), ["--part", "7of4", "--from=5", "{x} 7", "-v"]);
+    }
+
+    #[test]
+    fn an_open_quote_is_refused_with_the_text() {
+        let params = DealParams::parse(r#"{"iexec_args":"it's"}"#).expect("JSON");
+        let refusal = params.args_for(0, 0, 1).expect_err("the quote is open");
+        assert_eq!(
+            refusal,
+            BadParams::Quotes {
+                key: "iexec_args",
+                text: "it's".to_owned()
+            }
+        );
+    }
+
+    #[test]
+    fn a_known_key_of_another_kind_is_refused() {
+        for params in [
+            r#"{"iexec_args":1}"#,
+            r#"{"iexec_input_files":"x"}"#,
+            r#"{"oxec_network":"yes"}"#,
+        ] {
+            assert!(
+                matches!(DealParams::parse(params), Err(BadParams::Value { .. })),
+                "{params}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_key_survives_and_unknown_ones_too() {
+        let params = r#"{"bulk_cid":"Qm","iexec_args":"a","iexec_developer_logger":true,"iexec_input_files":["https://x/y"],"iexec_result_encryption":false,"iexec_result_storage_provider":"ipfs","iexec_result_storage_proxy":"https://p","iexec_secrets":{"1":"key"},"oxec_args_template":"{index}","oxec_network":true}"#;
+        let parsed = DealParams::parse(params).expect("parameters");
+        assert_eq!(parsed.secrets["1"], "key");
+        assert_eq!(parsed.others["iexec_developer_logger"], true);
+        let again: Value = serde_json::from_str(&parsed.to_params()).expect("JSON");
+        assert_eq!(again, serde_json::from_str::<Value>(params).expect("JSON"));
+        assert_eq!(DealParams::default().to_params(), "{}");
+    }
+
+    #[test]
+    fn an_input_may_be_pinned() {
+        let hex = "ab".repeat(32);
+        let pinned = Input::from(format!(
+            "http://door/ipfs/bafk?filename=tile%201.svg#sha256={hex}"
+        ));
+        assert_eq!(pinned.url(), "http://door/ipfs/bafk?filename=tile%201.svg");
+        assert_eq!(pinned.pin(), Ok(Some(B256::repeat_byte(0xab))));
+        assert_eq!(pinned.base_name().as_deref(), Some("tile 1.svg"));
+        assert_eq!(Input::from("https://x/y#part").pin(), Ok(None));
+        for bad in [
+            "https://x/y#sha256=12",
+            "https://x/y#sha256=",
+            "https://x/y#sha256=0xab",
+        ] {
+            assert!(Input::from(bad).pin().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_input_is_named_by_its_url_and_by_its_base_name() {
+        let input = Input::from("https://example.com/a/b.csv");
+        // sha256 of the URL, as existing apps look for it.
+        assert_eq!(
+            input.file_name(),
+            format!(
+                "{:x}",
+                crate::result::sha256(b"https://example.com/a/b.csv")
+            )
+        );
+        for (url, name) in [
+            ("https://example.com/a/b.csv", Some("b.csv")),
+            ("https://example.com/a/b.csv?x=1", Some("b.csv")),
+            ("https://example.com/a/?filename=c.txt", Some("c.txt")),
+            ("https://example.com/", None),
+            ("https://example.com", None),
+            ("https://example.com/..", None),
+            ("https://example.com/%2e%2e%2fetc", None),
+            ("https://example.com/x?filename=..%2Fy", None),
+            ("https://example.com/%zz", None),
+        ] {
+            assert_eq!(Input::from(url).base_name().as_deref(), name, "{url}");
+        }
+    }
 }

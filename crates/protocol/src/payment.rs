@@ -31,7 +31,9 @@ pub const KITTY_MIN: u64 = 1_000_000_000;
 /// An amount of money, in nRLC (10⁻⁹ RLC).
 ///
 /// Prints as RLC (`1.5 RLC`); reads `1.5`, `1.5 RLC`, `1500000000 nRLC`. In JSON it is a decimal string of nRLC.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Nrlc(#[serde(with = "crate::order::decimal")] pub U256);
 
@@ -125,8 +127,12 @@ impl FromStr for Nrlc {
     type Err = BadAmount;
 
     fn from_str(text: &str) -> Result<Self, BadAmount> {
-        let not_a_number = || BadAmount::NotANumber { text: text.to_owned() };
-        let too_large = || BadAmount::TooLarge { text: text.to_owned() };
+        let not_a_number = || BadAmount::NotANumber {
+            text: text.to_owned(),
+        };
+        let too_large = || BadAmount::TooLarge {
+            text: text.to_owned(),
+        };
 
         let trimmed = text.trim();
         let lower = trimmed.to_ascii_lowercase();
@@ -145,10 +151,14 @@ impl FromStr for Nrlc {
             return Err(not_a_number());
         }
         if fraction.len() > decimals {
-            return Err(BadAmount::TooFine { text: text.to_owned() });
+            return Err(BadAmount::TooFine {
+                text: text.to_owned(),
+            });
         }
         let padded = format!("{whole}{fraction:0<decimals$}");
-        U256::from_str_radix(&padded, 10).map(Self).map_err(|_| too_large())
+        U256::from_str_radix(&padded, 10)
+            .map(Self)
+            .map_err(|_| too_large())
     }
 }
 
@@ -230,14 +240,19 @@ impl Settlement {
     /// `kitty` is what the kitty holds before. `None` when the pot exceeds 256 bits, which no price in 64 bits brings.
     #[must_use]
     pub fn after_consensus(deal: &Deal, kitty: Nrlc, contributors: &[Contributor]) -> Option<Self> {
-        let losers = contributors.iter().filter(|contributor| !contributor.proved).count();
+        let losers = contributors
+            .iter()
+            .filter(|contributor| !contributor.proved)
+            .count();
         let lost = deal.worker_stake.0.checked_mul(U256::from(losers))?;
         let pot = deal.workerpool.price.0.checked_add(lost)?;
         let for_workers = percentage(pot, workers_percent(deal));
         let weights = contributors
             .iter()
             .filter(|contributor| contributor.proved)
-            .try_fold(U256::ZERO, |sum, contributor| sum.checked_add(contributor.weight))?;
+            .try_fold(U256::ZERO, |sum, contributor| {
+                sum.checked_add(contributor.weight)
+            })?;
 
         let mut scheduler = pot;
         let workers = contributors
@@ -248,10 +263,17 @@ impl Settlement {
                     scheduler -= reward;
                     Nrlc(reward)
                 });
-                Share { worker: contributor.worker, reward }
+                Share {
+                    worker: contributor.worker,
+                    reward,
+                }
             })
             .collect();
-        Some(Self { workers, scheduler: Nrlc(scheduler), ..Self::before_workers(deal, kitty) })
+        Some(Self {
+            workers,
+            scheduler: Nrlc(scheduler),
+            ..Self::before_workers(deal, kitty)
+        })
     }
 
     /// `contributeAndFinalize`: one worker, which staked nothing.
@@ -260,7 +282,10 @@ impl Settlement {
         let price = deal.workerpool.price.0;
         let reward = percentage(price, workers_percent(deal));
         Self {
-            workers: vec![Share { worker, reward: Some(Nrlc(reward)) }],
+            workers: vec![Share {
+                worker,
+                reward: Some(Nrlc(reward)),
+            }],
             scheduler: Nrlc(price - reward),
             ..Self::before_workers(deal, kitty)
         }
@@ -270,7 +295,11 @@ impl Settlement {
         Self {
             cost: deal.price(),
             app: deal.app.price,
-            dataset: if deal.has_dataset() { deal.dataset.price } else { Nrlc::ZERO },
+            dataset: if deal.has_dataset() {
+                deal.dataset.price
+            } else {
+                Nrlc::ZERO
+            },
             scheduler_stake: deal.scheduler_stake(),
             kitty: kitty_drain(kitty),
             workers: Vec::new(),
@@ -303,6 +332,197 @@ impl Refund {
             cost: deal.price(),
             scheduler_stake: deal.scheduler_stake(),
             worker_stake: deal.worker_stake,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::keccak256;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::deal::Resource;
+
+    fn deal(price: u64, worker_stake: u64, ratio: u64) -> Deal {
+        let resource = |byte: u8, price: u64| Resource {
+            pointer: Address::repeat_byte(byte),
+            owner: Address::repeat_byte(byte + 1),
+            price: Nrlc::nrlc(price),
+        };
+        Deal {
+            app: resource(0x10, 3),
+            dataset: resource(0x20, 4),
+            workerpool: resource(0x30, price),
+            trust: U256::from(5),
+            category: U256::ZERO,
+            tag: Default::default(),
+            requester: Address::repeat_byte(0x41),
+            beneficiary: Address::ZERO,
+            callback: Address::ZERO,
+            params: String::new(),
+            start_time: 0,
+            bot_first: U256::ZERO,
+            bot_size: U256::ONE,
+            worker_stake: Nrlc::nrlc(worker_stake),
+            scheduler_reward_ratio: U256::from(ratio),
+            sponsor: Address::repeat_byte(0x41),
+        }
+    }
+
+    fn contributor(byte: u8, proved: bool, weight: u64) -> Contributor {
+        Contributor {
+            worker: Address::repeat_byte(byte),
+            proved,
+            weight: U256::from(weight),
+        }
+    }
+
+    #[test]
+    fn the_kitty_is_at_the_address_everybody_knows() {
+        let hash = keccak256("iExecKitty");
+        let number = U256::from_be_slice(&hash[..20]) - U256::ONE;
+        assert_eq!(
+            KITTY,
+            Address::from_slice(&number.to_be_bytes::<32>()[12..])
+        );
+    }
+
+    #[test]
+    fn a_success_drains_a_tenth_of_the_kitty_at_least_one_rlc_at_most_all() {
+        let drains = [
+            (0, 0),
+            (5, 5),
+            (1_000_000_000, 1_000_000_000),
+            (3_000_000_000, 1_000_000_000),
+            (20_000_000_001, 2_000_000_000),
+        ];
+        for (kitty, drained) in drains {
+            assert_eq!(kitty_drain(Nrlc::nrlc(kitty)), Nrlc::nrlc(drained));
+        }
+    }
+
+    #[test]
+    fn winners_share_the_price_and_the_losers_stakes_by_weight() {
+        // Pot 1000 + 300; 10 % stay with the scheduler; 1170 go to weights 1 and 2.
+        let judged = [
+            contributor(1, true, 1),
+            contributor(2, false, 9),
+            contributor(3, true, 2),
+        ];
+        let settlement =
+            Settlement::after_consensus(&deal(1_000, 300, 10), Nrlc::ZERO, &judged).expect("small");
+        let rewards: Vec<_> = settlement
+            .workers
+            .iter()
+            .map(|share| share.reward)
+            .collect();
+        assert_eq!(
+            rewards,
+            [Some(Nrlc::nrlc(390)), None, Some(Nrlc::nrlc(780))]
+        );
+        assert_eq!(settlement.scheduler, Nrlc::nrlc(130));
+        assert_eq!(settlement.scheduler_stake, Nrlc::nrlc(300));
+        assert_eq!(settlement.cost, Nrlc::nrlc(1_007));
+    }
+
+    #[test]
+    fn dust_goes_to_the_scheduler() {
+        let judged = [
+            contributor(1, true, 1),
+            contributor(2, true, 1),
+            contributor(3, true, 1),
+        ];
+        let settlement =
+            Settlement::after_consensus(&deal(101, 0, 0), Nrlc::ZERO, &judged).expect("small");
+        assert_eq!(settlement.workers[0].reward, Some(Nrlc::nrlc(33)));
+        assert_eq!(settlement.scheduler, Nrlc::nrlc(2));
+        let alone = Settlement::of_lone_worker(&deal(101, 0, 1), Nrlc::ZERO, Address::ZERO);
+        assert_eq!(alone.workers[0].reward, Some(Nrlc::nrlc(99)));
+        assert_eq!(alone.scheduler, Nrlc::nrlc(2));
+    }
+
+    #[test]
+    fn amounts_are_read_as_people_write_them() {
+        let reads = [
+            ("1.5", 1_500_000_000),
+            ("1.5 RLC", 1_500_000_000),
+            ("2RLC", 2_000_000_000),
+            ("1500 nRLC", 1_500),
+            ("0.000000001 rlc", 1),
+            ("3.10", 3_100_000_000),
+            ("7.0 nRLC", 7),
+        ];
+        for (text, nrlc) in reads {
+            assert_eq!(text.parse(), Ok(Nrlc::nrlc(nrlc)), "{text}");
+        }
+        for text in ["", "RLC", "-1", "1,5", ".5", "5.", "1e9", "1 ETH"] {
+            assert_eq!(
+                text.parse::<Nrlc>(),
+                Err(BadAmount::NotANumber {
+                    text: text.to_owned()
+                })
+            );
+        }
+        for text in ["0.0000000001", "1.5 nRLC"] {
+            assert_eq!(
+                text.parse::<Nrlc>(),
+                Err(BadAmount::TooFine {
+                    text: text.to_owned()
+                })
+            );
+        }
+        let large = format!("{}0 nRLC", U256::MAX);
+        assert_eq!(
+            large.parse::<Nrlc>(),
+            Err(BadAmount::TooLarge {
+                text: large.clone()
+            })
+        );
+    }
+
+    #[test]
+    fn amounts_print_in_rlc_and_align_like_text() {
+        assert_eq!(Nrlc::nrlc(1_500_000_000).to_string(), "1.5 RLC");
+        assert_eq!(Nrlc::nrlc(1).to_string(), "0.000000001 RLC");
+        assert_eq!(format!("{:>7}", Nrlc::rlc(2)), "  2 RLC");
+        assert_eq!(
+            serde_json::to_string(&Nrlc::rlc(2)).expect("a string"),
+            "\"2000000000\""
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn an_amount_reads_back_as_it_prints(limbs in prop::array::uniform4(any::<u64>())) {
+            let amount = Nrlc(U256::from_limbs(limbs));
+            prop_assert_eq!(amount.to_string().parse::<Nrlc>(), Ok(amount));
+        }
+
+        #[test]
+        fn what_is_paid_out_is_what_was_paid_in_and_lost(
+            price in any::<u64>(), stake in any::<u64>(), ratio in 0_u64..=100,
+            judged in prop::collection::vec((any::<bool>(), 1_u64..64), 1..12),
+        ) {
+            let mut judged: Vec<_> = judged.into_iter().zip(1..).map(|((proved, weight), byte)| contributor(byte, proved, weight)).collect();
+            judged[0].proved = true;
+            let deal = deal(price, stake, ratio);
+            let settlement = Settlement::after_consensus(&deal, Nrlc::ZERO, &judged).expect("64 bits");
+            let lost = judged.iter().filter(|judged| !judged.proved).count();
+            let paid: U256 = settlement.workers.iter().filter_map(|share| share.reward).map(|reward| reward.0).sum();
+            prop_assert_eq!(
+                settlement.app.0 + settlement.dataset.0 + paid + settlement.scheduler.0,
+                settlement.cost.0 + U256::from(stake) * U256::from(lost)
+            );
+            prop_assert!(paid <= percentage(U256::from(price) + U256::from(stake) * U256::from(lost), U256::from(100 - ratio)));
+        }
+
+        #[test]
+        fn a_percentage_is_exact_where_the_product_would_not_fit(limbs in prop::array::uniform4(any::<u64>()), percent in 0_u64..=100) {
+            let amount = U256::from_limbs(limbs);
+            let (hundreds, rest) = amount.div_rem(U256::from(100));
+            let percent = U256::from(percent);
+            prop_assert_eq!(percentage(amount, percent), hundreds * percent + rest * percent / U256::from(100));
         }
     }
 }

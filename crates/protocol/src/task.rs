@@ -90,7 +90,10 @@ pub struct Deadlines {
 #[must_use]
 pub fn deadlines(start_time: u64, time_secs: u64) -> Deadlines {
     let after = |ratio: u64| start_time.saturating_add(time_secs.saturating_mul(ratio));
-    Deadlines { contribution: after(CONTRIBUTION_DEADLINE_RATIO), end: after(FINAL_DEADLINE_RATIO) }
+    Deadlines {
+        contribution: after(CONTRIBUTION_DEADLINE_RATIO),
+        end: after(FINAL_DEADLINE_RATIO),
+    }
 }
 
 /// Until when winners may reveal, if consensus comes at `now`.
@@ -166,7 +169,8 @@ impl Task {
     /// Whether anyone may claim at `now`.
     #[must_use]
     pub fn can_claim(&self, now: u64) -> bool {
-        matches!(self.status, TaskStatus::Active | TaskStatus::Revealing) && self.final_deadline <= now
+        matches!(self.status, TaskStatus::Active | TaskStatus::Revealing)
+            && self.final_deadline <= now
     }
 }
 
@@ -180,7 +184,12 @@ impl TryFrom<u8> for TaskStatus {
             2 => Self::Revealing,
             3 => Self::Completed,
             4 => Self::Failed,
-            _ => return Err(UnknownStatus { what: "task status", value }),
+            _ => {
+                return Err(UnknownStatus {
+                    what: "task status",
+                    value,
+                });
+            }
         })
     }
 }
@@ -205,5 +214,60 @@ impl TryFrom<Hub::Task> for Task {
             results: task.results,
             results_callback: task.resultsCallback,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_count_from_the_deals_start() {
+        assert_eq!(
+            deadlines(1_000, 300),
+            Deadlines {
+                contribution: 3_100,
+                end: 4_000
+            }
+        );
+        assert_eq!(reveal_deadline(1_500, 300), 2_100);
+    }
+
+    #[test]
+    fn a_deadline_is_over_from_its_very_second_on() {
+        let mut task = Task {
+            status: TaskStatus::Active,
+            contribution_deadline: 100,
+            final_deadline: 200,
+            ..Task::default()
+        };
+        assert!(task.takes_contributions(99) && !task.takes_contributions(100));
+        assert!(!task.can_claim(199) && task.can_claim(200));
+
+        task.status = TaskStatus::Revealing;
+        task.reveal_deadline = 120;
+        task.winner_counter = 2;
+        assert!(task.takes_reveals(119) && !task.takes_reveals(120));
+        assert!(!task.can_reopen(119) && task.can_reopen(120) && !task.can_reopen(200));
+        task.reveal_counter = 1;
+        assert!(!task.can_reopen(120));
+        assert!(!task.can_finalize(119) && task.can_finalize(120) && !task.can_finalize(200));
+        task.reveal_counter = 2;
+        assert!(task.can_finalize(119));
+    }
+
+    #[test]
+    fn statuses_are_the_hubs_numbers() {
+        for number in 0..5 {
+            assert_eq!(
+                TaskStatus::try_from(number).map(|status| status as u8),
+                Ok(number)
+            );
+        }
+        let refusal = TaskStatus::try_from(5).expect_err("there are five");
+        assert_eq!(
+            refusal.to_string(),
+            "5 is no task status this version knows"
+        );
     }
 }

@@ -34,11 +34,17 @@ impl Hub {
             require_before_contribution_deadline(call, id, &task)?;
             require!(
                 task.contributors.len() < CONTRIBUTIONS_LIMIT,
-                TooManyContributions { taskid: id.0, limit: U256::from(CONTRIBUTIONS_LIMIT) }
+                TooManyContributions {
+                    taskid: id.0,
+                    limit: U256::from(CONTRIBUTIONS_LIMIT)
+                }
             );
             require!(
                 !task.contributors.contains(&worker),
-                AlreadyContributed { taskid: id.0, worker }
+                AlreadyContributed {
+                    taskid: id.0,
+                    worker
+                }
             );
             let weight = weight(hub.score(worker));
             let tally = hub.tallies.entry(id).or_default();
@@ -47,14 +53,20 @@ impl Hub {
             hub.require_enclave(id, result_hash, result_seal, enclave, enclave_sign)?;
             let consensus = reached(group, total, deal.trust)?;
 
-            hub.tallies.entry(id).or_default().count(result_hash, weight, deal.trust)?;
-            hub.contributions.insert((id, worker), Contribution {
-                status: ContributionStatus::Contributed,
-                result_hash,
-                result_seal,
-                enclave_challenge: enclave,
-                weight: reward_weight(weight),
-            });
+            hub.tallies
+                .entry(id)
+                .or_default()
+                .count(result_hash, weight, deal.trust)?;
+            hub.contributions.insert(
+                (id, worker),
+                Contribution {
+                    status: ContributionStatus::Contributed,
+                    result_hash,
+                    result_seal,
+                    enclave_challenge: enclave,
+                    weight: reward_weight(weight),
+                },
+            );
             task.contributors.push(worker);
             if consensus {
                 task.status = TaskStatus::Revealing;
@@ -65,9 +77,22 @@ impl Hub {
             hub.tasks.insert(id, task);
             hub.lock(worker, deal.worker_stake.0)?;
 
-            emit!(hub, TaskContribute { taskid: id.0, worker, hash: result_hash });
+            emit!(
+                hub,
+                TaskContribute {
+                    taskid: id.0,
+                    worker,
+                    hash: result_hash
+                }
+            );
             if consensus {
-                emit!(hub, TaskConsensus { taskid: id.0, consensus: result_hash });
+                emit!(
+                    hub,
+                    TaskConsensus {
+                        taskid: id.0,
+                        consensus: result_hash
+                    }
+                );
             }
             Ok(())
         })
@@ -89,7 +114,11 @@ impl Hub {
             let mut contribution = hub.contribution(id, worker);
             require!(
                 contribution.status == ContributionStatus::Contributed,
-                NothingToReveal { taskid: id.0, worker, status: contribution.status as u8 }
+                NothingToReveal {
+                    taskid: id.0,
+                    worker,
+                    status: contribution.status as u8
+                }
             );
             let consensus = task.consensus_value;
             require!(
@@ -103,11 +132,19 @@ impl Hub {
             );
             require!(
                 hash(id, digest) == consensus,
-                DigestMismatch { taskid: id.0, digest: digest.0, hash: consensus }
+                DigestMismatch {
+                    taskid: id.0,
+                    digest: digest.0,
+                    hash: consensus
+                }
             );
             require!(
                 seal(worker, id, digest) == contribution.result_seal,
-                SealMismatch { taskid: id.0, worker, seal: contribution.result_seal }
+                SealMismatch {
+                    taskid: id.0,
+                    worker,
+                    seal: contribution.result_seal
+                }
             );
 
             contribution.status = ContributionStatus::Proved;
@@ -115,7 +152,14 @@ impl Hub {
             task.reveal_counter += 1;
             task.result_digest = digest.0;
             hub.tasks.insert(id, task);
-            emit!(hub, TaskReveal { taskid: id.0, worker, digest: digest.0 });
+            emit!(
+                hub,
+                TaskReveal {
+                    taskid: id.0,
+                    worker,
+                    digest: digest.0
+                }
+            );
             Ok(())
         })
     }
@@ -147,11 +191,20 @@ impl Hub {
             EnclaveRequired { taskid: id.0 }
         );
         let by_broker = !enclave.is_zero() && !self.enclave_broker.is_zero();
-        let signer = if by_broker { self.enclave_broker } else { deal.workerpool.owner };
+        let signer = if by_broker {
+            self.enclave_broker
+        } else {
+            deal.workerpool.owner
+        };
         let message = message_hash(authorization_hash(worker, id, enclave));
         require!(
             self.is_signer(signer, message, sign)?,
-            InvalidAuthorization { taskid: id.0, worker, enclave, signer }
+            InvalidAuthorization {
+                taskid: id.0,
+                worker,
+                enclave,
+                signer
+            }
         );
         Ok(())
     }
@@ -171,7 +224,10 @@ impl Hub {
         let message = message_hash(enclave_hash(result_hash, result_seal));
         require!(
             self.is_signer(enclave, message, sign)?,
-            InvalidEnclaveSignature { taskid: id.0, enclave }
+            InvalidEnclaveSignature {
+                taskid: id.0,
+                enclave
+            }
         );
         Ok(())
     }

@@ -28,7 +28,8 @@ impl Hub {
     ) -> Outcome {
         let payer = request.order.requester;
         self.atomically(|hub| {
-            hub.make_deal(call.time, payer, &app, &dataset, &workerpool, &request).map(drop)
+            hub.make_deal(call.time, payer, &app, &dataset, &workerpool, &request)
+                .map(drop)
         })
     }
 
@@ -42,8 +43,21 @@ impl Hub {
         request: Signed<RequestOrder>,
     ) -> Outcome {
         self.atomically(|hub| {
-            let deal = hub.make_deal(call.time, call.sender, &app, &dataset, &workerpool, &request)?;
-            emit!(hub, DealSponsored { dealId: deal.0, sponsor: call.sender });
+            let deal = hub.make_deal(
+                call.time,
+                call.sender,
+                &app,
+                &dataset,
+                &workerpool,
+                &request,
+            )?;
+            emit!(
+                hub,
+                DealSponsored {
+                    dealId: deal.0,
+                    sponsor: call.sender
+                }
+            );
             Ok(())
         })
     }
@@ -78,43 +92,70 @@ impl Hub {
         };
         require!(
             self.is_signed(app_entry.owner, app_hash, &app.sign)?,
-            InvalidAppOrderSignature { orderHash: app_hash.0, owner: app_entry.owner }
+            InvalidAppOrderSignature {
+                orderHash: app_hash.0,
+                owner: app_entry.owner
+            }
         );
         let (dataset_hash, dataset_owner) = if has_dataset {
             let hash = dataset.hash(&domain);
             let Some(entry) = self.entries.datasets.get(&dataset.order.dataset).copied() else {
-                return refuse!(DatasetNotRegistered { dataset: dataset.order.dataset });
+                return refuse!(DatasetNotRegistered {
+                    dataset: dataset.order.dataset
+                });
             };
             require!(
                 self.is_signed(entry.owner, hash, &dataset.sign)?,
-                InvalidDatasetOrderSignature { orderHash: hash.0, owner: entry.owner }
+                InvalidDatasetOrderSignature {
+                    orderHash: hash.0,
+                    owner: entry.owner
+                }
             );
             (hash, entry.owner)
         } else {
             (OrderHash::default(), Address::ZERO)
         };
         let workerpool_hash = workerpool.hash(&domain);
-        let Some(pool) = self.entries.workerpools.get(&workerpool.order.workerpool).copied() else {
-            return refuse!(WorkerpoolNotRegistered { workerpool: workerpool.order.workerpool });
+        let Some(pool) = self
+            .entries
+            .workerpools
+            .get(&workerpool.order.workerpool)
+            .copied()
+        else {
+            return refuse!(WorkerpoolNotRegistered {
+                workerpool: workerpool.order.workerpool
+            });
         };
         require!(
             self.is_signed(pool.owner, workerpool_hash, &workerpool.sign)?,
-            InvalidWorkerpoolOrderSignature { orderHash: workerpool_hash.0, owner: pool.owner }
+            InvalidWorkerpoolOrderSignature {
+                orderHash: workerpool_hash.0,
+                owner: pool.owner
+            }
         );
         let request_hash = request.hash(&domain);
         let requester = request.order.requester;
         require!(
             self.is_signed(requester, request_hash, &request.sign)?,
-            InvalidRequestOrderSignature { orderHash: request_hash.0, requester }
+            InvalidRequestOrderSignature {
+                orderHash: request_hash.0,
+                requester
+            }
         );
 
         // Rule 60: something is left of every order.
         let left_app = self.left(&app.order, app_hash)?;
-        let left_dataset =
-            if has_dataset { self.left(&dataset.order, dataset_hash)? } else { U256::MAX };
+        let left_dataset = if has_dataset {
+            self.left(&dataset.order, dataset_hash)?
+        } else {
+            U256::MAX
+        };
         let left_workerpool = self.left(&workerpool.order, workerpool_hash)?;
         let left_request = self.left(&request.order, request_hash)?;
-        let volume = left_app.min(left_dataset).min(left_workerpool).min(left_request);
+        let volume = left_app
+            .min(left_dataset)
+            .min(left_workerpool)
+            .min(left_request);
         require!(
             !volume.is_zero(),
             OrdersConsumed {
@@ -137,9 +178,17 @@ impl Hub {
             dataset: Resource {
                 pointer: dataset.order.dataset,
                 owner: dataset_owner,
-                price: if has_dataset { Nrlc(dataset.order.datasetprice) } else { Nrlc::ZERO },
+                price: if has_dataset {
+                    Nrlc(dataset.order.datasetprice)
+                } else {
+                    Nrlc::ZERO
+                },
             },
-            workerpool: Resource { pointer: workerpool.order.workerpool, owner: pool.owner, price },
+            workerpool: Resource {
+                pointer: workerpool.order.workerpool,
+                owner: pool.owner,
+                price,
+            },
             trust: orders.trust(),
             category: request.order.category,
             tag: orders.tag(),
@@ -168,41 +217,68 @@ impl Hub {
         self.lock(pool.owner, scheduler_stake(price).0 * volume)?;
         self.deals.insert(id, deal);
 
-        emit!(self, SchedulerNotice {
-            workerpool: workerpool.order.workerpool,
-            dealid: id.0,
-        });
-        emit!(self, OrdersMatched {
-            dealid: id.0,
-            appHash: app_hash.0,
-            datasetHash: dataset_hash.0,
-            workerpoolHash: workerpool_hash.0,
-            requestHash: request_hash.0,
-            volume,
-        });
+        emit!(
+            self,
+            SchedulerNotice {
+                workerpool: workerpool.order.workerpool,
+                dealid: id.0,
+            }
+        );
+        emit!(
+            self,
+            OrdersMatched {
+                dealid: id.0,
+                appHash: app_hash.0,
+                datasetHash: dataset_hash.0,
+                workerpoolHash: workerpool_hash.0,
+                requestHash: request_hash.0,
+                volume,
+            }
+        );
         Ok(id)
     }
 }
 
 /// The bounds of this hub, narrower than PoCo's because deals are packed.
 fn check_bounds(deal: &Deal) -> Result<(), Refusal> {
-    let prices = [deal.app.price, deal.dataset.price, deal.workerpool.price, deal.worker_stake];
+    let prices = [
+        deal.app.price,
+        deal.dataset.price,
+        deal.workerpool.price,
+        deal.worker_stake,
+    ];
     for Nrlc(price) in prices {
-        require!(price <= PRICE_LIMIT, PriceTooLarge { price, limit: PRICE_LIMIT });
+        require!(
+            price <= PRICE_LIMIT,
+            PriceTooLarge {
+                price,
+                limit: PRICE_LIMIT
+            }
+        );
     }
     require!(
         deal.trust <= U32_LIMIT,
-        TrustTooHigh { trust: deal.trust, limit: U32_LIMIT }
+        TrustTooHigh {
+            trust: deal.trust,
+            limit: U32_LIMIT
+        }
     );
     let (first, size) = (deal.bot_first, deal.bot_size);
     require!(
         first.saturating_add(size) <= U32_LIMIT,
-        TooManyTasks { first, size, limit: U32_LIMIT }
+        TooManyTasks {
+            first,
+            size,
+            limit: U32_LIMIT
+        }
     );
     let length = deal.params.len();
     require!(
         length <= PARAMS_LIMIT,
-        ParamsTooLong { length: U256::from(length), limit: U256::from(PARAMS_LIMIT) }
+        ParamsTooLong {
+            length: U256::from(length),
+            limit: U256::from(PARAMS_LIMIT)
+        }
     );
     Ok(())
 }
@@ -220,53 +296,103 @@ impl From<Mismatch> for Refusal {
             Mismatch::Trust { requested, offered } => {
                 refuse!(InsufficientTrust { requested, offered })
             }
-            Mismatch::AppPrice { price, max } => refuse!(AppOverpriced { price, maxPrice: max }),
+            Mismatch::AppPrice { price, max } => refuse!(AppOverpriced {
+                price,
+                maxPrice: max
+            }),
             Mismatch::DatasetPrice { price, max } => {
-                refuse!(DatasetOverpriced { price, maxPrice: max })
+                refuse!(DatasetOverpriced {
+                    price,
+                    maxPrice: max
+                })
             }
             Mismatch::WorkerpoolPrice { price, max } => {
-                refuse!(WorkerpoolOverpriced { price, maxPrice: max })
+                refuse!(WorkerpoolOverpriced {
+                    price,
+                    maxPrice: max
+                })
             }
             Mismatch::WorkerpoolTag { demanded, offered } => {
-                refuse!(TagNotOffered { tag: demanded.0, workerpoolTag: offered.0 })
+                refuse!(TagNotOffered {
+                    tag: demanded.0,
+                    workerpoolTag: offered.0
+                })
             }
             Mismatch::AppTag { demanded, app } => {
-                refuse!(AppNotConfidential { tag: demanded.0, appTag: app.0 })
+                refuse!(AppNotConfidential {
+                    tag: demanded.0,
+                    appTag: app.0
+                })
             }
             Mismatch::App { requested, offered } => refuse!(AppMismatch { requested, offered }),
             Mismatch::Dataset { requested, offered } => {
                 refuse!(DatasetMismatch { requested, offered })
             }
-            Mismatch::Restricted { by, of, restriction, account } => match (by, of) {
+            Mismatch::Restricted {
+                by,
+                of,
+                restriction,
+                account,
+            } => match (by, of) {
                 (Party::Requester, _) => {
-                    refuse!(WorkerpoolRestrictedByRequest { restriction, account })
+                    refuse!(WorkerpoolRestrictedByRequest {
+                        restriction,
+                        account
+                    })
                 }
                 (Party::App, Party::App | Party::Dataset) => {
-                    refuse!(DatasetRestrictedByApp { restriction, account })
+                    refuse!(DatasetRestrictedByApp {
+                        restriction,
+                        account
+                    })
                 }
                 (Party::App, Party::Workerpool) => {
-                    refuse!(WorkerpoolRestrictedByApp { restriction, account })
+                    refuse!(WorkerpoolRestrictedByApp {
+                        restriction,
+                        account
+                    })
                 }
                 (Party::App, Party::Requester) => {
-                    refuse!(RequesterRestrictedByApp { restriction, account })
+                    refuse!(RequesterRestrictedByApp {
+                        restriction,
+                        account
+                    })
                 }
                 (Party::Dataset, Party::App | Party::Dataset) => {
-                    refuse!(AppRestrictedByDataset { restriction, account })
+                    refuse!(AppRestrictedByDataset {
+                        restriction,
+                        account
+                    })
                 }
                 (Party::Dataset, Party::Workerpool) => {
-                    refuse!(WorkerpoolRestrictedByDataset { restriction, account })
+                    refuse!(WorkerpoolRestrictedByDataset {
+                        restriction,
+                        account
+                    })
                 }
                 (Party::Dataset, Party::Requester) => {
-                    refuse!(RequesterRestrictedByDataset { restriction, account })
+                    refuse!(RequesterRestrictedByDataset {
+                        restriction,
+                        account
+                    })
                 }
                 (Party::Workerpool, Party::App) => {
-                    refuse!(AppRestrictedByWorkerpool { restriction, account })
+                    refuse!(AppRestrictedByWorkerpool {
+                        restriction,
+                        account
+                    })
                 }
                 (Party::Workerpool, Party::Dataset | Party::Workerpool) => {
-                    refuse!(DatasetRestrictedByWorkerpool { restriction, account })
+                    refuse!(DatasetRestrictedByWorkerpool {
+                        restriction,
+                        account
+                    })
                 }
                 (Party::Workerpool, Party::Requester) => {
-                    refuse!(RequesterRestrictedByWorkerpool { restriction, account })
+                    refuse!(RequesterRestrictedByWorkerpool {
+                        restriction,
+                        account
+                    })
                 }
             },
         };

@@ -76,19 +76,31 @@ impl Hub {
             hub.require_owner(call)?;
             require!(
                 time_secs <= U256::from(CATEGORY_TIME_LIMIT),
-                CategoryTimeTooLong { secs: time_secs, limit: U256::from(CATEGORY_TIME_LIMIT) }
+                CategoryTimeTooLong {
+                    secs: time_secs,
+                    limit: U256::from(CATEGORY_TIME_LIMIT)
+                }
             );
             require!(
                 hub.categories.len() < CATEGORIES_LIMIT,
-                TooManyCategories { limit: U256::from(CATEGORIES_LIMIT) }
+                TooManyCategories {
+                    limit: U256::from(CATEGORIES_LIMIT)
+                }
             );
-            emit!(hub, CreateCategory {
-                catid: U256::from(hub.categories.len()),
-                name: name.clone(),
-                description: description.clone(),
-                workClockTimeRef: time_secs,
+            emit!(
+                hub,
+                CreateCategory {
+                    catid: U256::from(hub.categories.len()),
+                    name: name.clone(),
+                    description: description.clone(),
+                    workClockTimeRef: time_secs,
+                }
+            );
+            hub.categories.push(Category {
+                name,
+                description,
+                time_secs: time_secs.to(),
             });
-            hub.categories.push(Category { name, description, time_secs: time_secs.to() });
             Ok(())
         })
     }
@@ -115,14 +127,26 @@ impl Hub {
     pub fn transfer_ownership(&mut self, call: Call, to: Address) -> Outcome {
         self.atomically(|hub| {
             hub.require_owner(call)?;
-            emit!(hub, OwnershipTransferred { previousOwner: hub.owner, newOwner: to });
+            emit!(
+                hub,
+                OwnershipTransferred {
+                    previousOwner: hub.owner,
+                    newOwner: to
+                }
+            );
             hub.owner = to;
             Ok(())
         })
     }
 
     pub(super) fn require_owner(&self, call: Call) -> Result<(), Refusal> {
-        require!(call.sender == self.owner, NotTheOwner { sender: call.sender, owner: self.owner });
+        require!(
+            call.sender == self.owner,
+            NotTheOwner {
+                sender: call.sender,
+                owner: self.owner
+            }
+        );
         Ok(())
     }
 }

@@ -6,8 +6,8 @@ use super::{Call, Hub, Outcome, Refusal, emit, refuse, require};
 use crate::abi::Hub as abi;
 use crate::ids::OrderHash;
 use crate::order::{
-    AppOrder, AppOrderOperation, DatasetOrder, DatasetOrderOperation, Order, OrderKind, RequestOrder,
-    RequestOrderOperation, Signed, WorkerpoolOrder, WorkerpoolOrderOperation,
+    AppOrder, AppOrderOperation, DatasetOrder, DatasetOrderOperation, Order, OrderKind,
+    RequestOrder, RequestOrderOperation, Signed, WorkerpoolOrder, WorkerpoolOrderOperation,
 };
 
 /// The greatest volume of an order: 2^96 - 1.
@@ -21,9 +21,19 @@ impl Hub {
     pub fn manage_app_order(&mut self, call: Call, operation: abi::AppOrderOperation) -> Outcome {
         let order = Signed::<AppOrder>::from(operation.order).order;
         let owner = self.entries.apps.get(&order.app).map(|entry| entry.owner);
-        let typed = AppOrderOperation { order: order.clone(), operation: U256::from(operation.operation) };
+        let typed = AppOrderOperation {
+            order: order.clone(),
+            operation: U256::from(operation.operation),
+        };
         let hash = self.domain.hash(&typed).0;
-        self.manage_order(call, &order, operation.operation, owner, hash, &operation.sign)
+        self.manage_order(
+            call,
+            &order,
+            operation.operation,
+            owner,
+            hash,
+            &operation.sign,
+        )
     }
 
     /// Signs a dataset order on chain, or closes it.
@@ -33,11 +43,24 @@ impl Hub {
         operation: abi::DatasetOrderOperation,
     ) -> Outcome {
         let order = Signed::<DatasetOrder>::from(operation.order).order;
-        let owner = self.entries.datasets.get(&order.dataset).map(|entry| entry.owner);
-        let typed =
-            DatasetOrderOperation { order: order.clone(), operation: U256::from(operation.operation) };
+        let owner = self
+            .entries
+            .datasets
+            .get(&order.dataset)
+            .map(|entry| entry.owner);
+        let typed = DatasetOrderOperation {
+            order: order.clone(),
+            operation: U256::from(operation.operation),
+        };
         let hash = self.domain.hash(&typed).0;
-        self.manage_order(call, &order, operation.operation, owner, hash, &operation.sign)
+        self.manage_order(
+            call,
+            &order,
+            operation.operation,
+            owner,
+            hash,
+            &operation.sign,
+        )
     }
 
     /// Signs a workerpool order on chain, or closes it.
@@ -47,11 +70,24 @@ impl Hub {
         operation: abi::WorkerpoolOrderOperation,
     ) -> Outcome {
         let order = Signed::<WorkerpoolOrder>::from(operation.order).order;
-        let owner = self.entries.workerpools.get(&order.workerpool).map(|entry| entry.owner);
-        let typed =
-            WorkerpoolOrderOperation { order: order.clone(), operation: U256::from(operation.operation) };
+        let owner = self
+            .entries
+            .workerpools
+            .get(&order.workerpool)
+            .map(|entry| entry.owner);
+        let typed = WorkerpoolOrderOperation {
+            order: order.clone(),
+            operation: U256::from(operation.operation),
+        };
         let hash = self.domain.hash(&typed).0;
-        self.manage_order(call, &order, operation.operation, owner, hash, &operation.sign)
+        self.manage_order(
+            call,
+            &order,
+            operation.operation,
+            owner,
+            hash,
+            &operation.sign,
+        )
     }
 
     /// Signs a request order on chain, or closes it.
@@ -62,10 +98,19 @@ impl Hub {
     ) -> Outcome {
         let order = Signed::<RequestOrder>::from(operation.order).order;
         let owner = Some(order.requester);
-        let typed =
-            RequestOrderOperation { order: order.clone(), operation: U256::from(operation.operation) };
+        let typed = RequestOrderOperation {
+            order: order.clone(),
+            operation: U256::from(operation.operation),
+        };
         let hash = self.domain.hash(&typed).0;
-        self.manage_order(call, &order, operation.operation, owner, hash, &operation.sign)
+        self.manage_order(
+            call,
+            &order,
+            operation.operation,
+            owner,
+            hash,
+            &operation.sign,
+        )
     }
 
     /// `owner` is who may do it, by sending it or by having signed `operation_hash`.
@@ -82,15 +127,27 @@ impl Hub {
         self.atomically(|hub| {
             let Some(owner) = owner else {
                 // An entry of an unknown registry cannot be told from an account here.
-                return refuse!(AssetWithoutOwner { asset: order.subject() });
+                return refuse!(AssetWithoutOwner {
+                    asset: order.subject()
+                });
             };
             require!(
                 call.sender == owner || hub.is_signer(owner, operation_hash, sign)?,
-                OperationNotAuthorized { orderHash: hash.0, owner, sender: call.sender }
+                OperationNotAuthorized {
+                    orderHash: hash.0,
+                    owner,
+                    sender: call.sender
+                }
             );
             if operation == CLOSE {
                 let volume = order.volume();
-                require!(volume <= VOLUME_LIMIT, VolumeTooLarge { volume, limit: VOLUME_LIMIT });
+                require!(
+                    volume <= VOLUME_LIMIT,
+                    VolumeTooLarge {
+                        volume,
+                        limit: VOLUME_LIMIT
+                    }
+                );
                 hub.consumed.insert(hash, volume);
                 hub.emit_closed(O::KIND, hash);
             } else {
@@ -105,7 +162,12 @@ impl Hub {
         match kind {
             OrderKind::App => emit!(self, SignedAppOrder { appHash: hash }),
             OrderKind::Dataset => emit!(self, SignedDatasetOrder { datasetHash: hash }),
-            OrderKind::Workerpool => emit!(self, SignedWorkerpoolOrder { workerpoolHash: hash }),
+            OrderKind::Workerpool => emit!(
+                self,
+                SignedWorkerpoolOrder {
+                    workerpoolHash: hash
+                }
+            ),
             OrderKind::Request => emit!(self, SignedRequestOrder { requestHash: hash }),
         }
     }
@@ -114,7 +176,12 @@ impl Hub {
         match kind {
             OrderKind::App => emit!(self, ClosedAppOrder { appHash: hash }),
             OrderKind::Dataset => emit!(self, ClosedDatasetOrder { datasetHash: hash }),
-            OrderKind::Workerpool => emit!(self, ClosedWorkerpoolOrder { workerpoolHash: hash }),
+            OrderKind::Workerpool => emit!(
+                self,
+                ClosedWorkerpoolOrder {
+                    workerpoolHash: hash
+                }
+            ),
             OrderKind::Request => emit!(self, ClosedRequestOrder { requestHash: hash }),
         }
     }
@@ -135,7 +202,13 @@ impl Hub {
     /// What is left of an order.
     pub(super) fn left<O: Order>(&self, order: &O, hash: OrderHash) -> Result<U256, Refusal> {
         let volume = order.volume();
-        require!(volume <= VOLUME_LIMIT, VolumeTooLarge { volume, limit: VOLUME_LIMIT });
+        require!(
+            volume <= VOLUME_LIMIT,
+            VolumeTooLarge {
+                volume,
+                limit: VOLUME_LIMIT
+            }
+        );
         Ok(volume.saturating_sub(self.consumed(hash)))
     }
 }

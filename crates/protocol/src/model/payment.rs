@@ -42,7 +42,10 @@ impl Token {
     /// A token just deployed.
     #[must_use]
     pub fn new(deployer: Address) -> Self {
-        Self { balances: BTreeMap::from([(deployer, Self::SUPPLY)]), allowances: BTreeMap::new() }
+        Self {
+            balances: BTreeMap::from([(deployer, Self::SUPPLY)]),
+            allowances: BTreeMap::new(),
+        }
     }
 
     /// What an account holds.
@@ -52,9 +55,16 @@ impl Token {
     }
 
     /// `approve` of the token.
-    pub fn approve(&mut self, owner: Address, spender: Address, amount: U256) -> Result<(), Refusal> {
+    pub fn approve(
+        &mut self,
+        owner: Address,
+        spender: Address,
+        amount: U256,
+    ) -> Result<(), Refusal> {
         if spender.is_zero() {
-            return Err(token(RLC::RLCErrors::ERC20InvalidSpender(RLC::ERC20InvalidSpender { spender })));
+            return Err(token(RLC::RLCErrors::ERC20InvalidSpender(
+                RLC::ERC20InvalidSpender { spender },
+            )));
         }
         self.allowances.insert((owner, spender), amount);
         Ok(())
@@ -63,14 +73,18 @@ impl Token {
     /// `transfer` of the token.
     pub fn transfer(&mut self, from: Address, to: Address, amount: U256) -> Result<(), Refusal> {
         if to.is_zero() {
-            return Err(token(RLC::RLCErrors::ERC20InvalidReceiver(RLC::ERC20InvalidReceiver {
-                receiver: to,
-            })));
+            return Err(token(RLC::RLCErrors::ERC20InvalidReceiver(
+                RLC::ERC20InvalidReceiver { receiver: to },
+            )));
         }
         let balance = self.balance(from);
         let Some(rest) = balance.checked_sub(amount) else {
             return Err(token(RLC::RLCErrors::ERC20InsufficientBalance(
-                RLC::ERC20InsufficientBalance { sender: from, balance, needed: amount },
+                RLC::ERC20InsufficientBalance {
+                    sender: from,
+                    balance,
+                    needed: amount,
+                },
             )));
         };
         self.balances.insert(from, rest);
@@ -86,11 +100,19 @@ impl Token {
         to: Address,
         amount: U256,
     ) -> Result<(), Refusal> {
-        let allowance = self.allowances.get(&(from, spender)).copied().unwrap_or_default();
+        let allowance = self
+            .allowances
+            .get(&(from, spender))
+            .copied()
+            .unwrap_or_default();
         if allowance != U256::MAX {
             let Some(rest) = allowance.checked_sub(amount) else {
                 return Err(token(RLC::RLCErrors::ERC20InsufficientAllowance(
-                    RLC::ERC20InsufficientAllowance { spender, allowance, needed: amount },
+                    RLC::ERC20InsufficientAllowance {
+                        spender,
+                        allowance,
+                        needed: amount,
+                    },
                 )));
             };
             self.allowances.insert((from, spender), rest);
@@ -125,7 +147,10 @@ impl Hub {
         self.atomically(|hub| {
             require!(
                 amounts.len() == targets.len(),
-                LengthMismatch { left: U256::from(amounts.len()), right: U256::from(targets.len()) }
+                LengthMismatch {
+                    left: U256::from(amounts.len()),
+                    right: U256::from(targets.len())
+                }
             );
             amounts
                 .iter()
@@ -149,7 +174,9 @@ impl Hub {
             }
             require!(
                 data.len() >= 4 && selector == abi::matchOrdersCall::SELECTOR,
-                UnsupportedOperation { selector: selector.into() }
+                UnsupportedOperation {
+                    selector: selector.into()
+                }
             );
             let Ok(orders) = abi::matchOrdersCall::abi_decode(data) else {
                 return refuse!(OperationFailed {});
@@ -157,7 +184,10 @@ impl Hub {
             let requester = orders.requestorder.requester;
             require!(
                 requester == call.sender,
-                CallerIsNotTheRequester { caller: call.sender, requester }
+                CallerIsNotTheRequester {
+                    caller: call.sender,
+                    requester
+                }
             );
             hub.make_deal(
                 call.time,
@@ -181,7 +211,14 @@ impl Hub {
         self.atomically(|hub| {
             hub.debit(call.sender, amount)?;
             hub.supply -= amount;
-            emit!(hub, Transfer { from: call.sender, to: Address::ZERO, value: amount });
+            emit!(
+                hub,
+                Transfer {
+                    from: call.sender,
+                    to: Address::ZERO,
+                    value: amount
+                }
+            );
             let address = hub.address();
             hub.token.transfer(address, target, amount)
         })
@@ -202,7 +239,13 @@ impl Hub {
     }
 
     /// Moves free money of somebody who allowed it.
-    pub fn transfer_from(&mut self, call: Call, from: Address, to: Address, amount: U256) -> Outcome {
+    pub fn transfer_from(
+        &mut self,
+        call: Call,
+        from: Address,
+        to: Address,
+        amount: U256,
+    ) -> Outcome {
         self.atomically(|hub| {
             let allowance = hub.allowance(from, call.sender);
             let Some(rest) = allowance.checked_sub(amount) else {
@@ -233,7 +276,12 @@ impl Hub {
     }
 
     /// Allows somebody to move so much less.
-    pub fn decrease_allowance(&mut self, call: Call, spender: Address, subtracted: U256) -> Outcome {
+    pub fn decrease_allowance(
+        &mut self,
+        call: Call,
+        spender: Address,
+        subtracted: U256,
+    ) -> Outcome {
         self.atomically(|hub| {
             let allowance = hub.allowance(call.sender, spender);
             let Some(amount) = allowance.checked_sub(subtracted) else {
@@ -249,13 +297,23 @@ impl Hub {
     }
 
     fn allowance(&self, owner: Address, spender: Address) -> U256 {
-        self.allowances.get(&(owner, spender)).copied().unwrap_or_default()
+        self.allowances
+            .get(&(owner, spender))
+            .copied()
+            .unwrap_or_default()
     }
 
     fn allow(&mut self, owner: Address, spender: Address, amount: U256) -> Result<(), Refusal> {
         require!(!spender.is_zero(), ZeroAddress {});
         self.allowances.insert((owner, spender), amount);
-        emit!(self, Approval { owner, spender, value: amount });
+        emit!(
+            self,
+            Approval {
+                owner,
+                spender,
+                value: amount
+            }
+        );
         Ok(())
     }
 
@@ -263,7 +321,14 @@ impl Hub {
         require!(!from.is_zero() && !to.is_zero(), ZeroAddress {});
         self.debit(from, amount)?;
         self.credit(to, amount);
-        emit!(self, Transfer { from, to, value: amount });
+        emit!(
+            self,
+            Transfer {
+                from,
+                to,
+                value: amount
+            }
+        );
         Ok(())
     }
 
@@ -277,10 +342,23 @@ impl Hub {
     fn mint(&mut self, account: Address, amount: U256) -> Result<(), Refusal> {
         require!(!account.is_zero(), ZeroAddress {});
         let room = AMOUNT_LIMIT - self.supply;
-        require!(amount <= room, AmountTooLarge { amount, limit: room });
+        require!(
+            amount <= room,
+            AmountTooLarge {
+                amount,
+                limit: room
+            }
+        );
         self.supply += amount;
         self.credit(account, amount);
-        emit!(self, Transfer { from: Address::ZERO, to: account, value: amount });
+        emit!(
+            self,
+            Transfer {
+                from: Address::ZERO,
+                to: account,
+                value: amount
+            }
+        );
         Ok(())
     }
 }
@@ -292,8 +370,21 @@ impl Hub {
         self.debit(account, amount)?;
         self.credit(self.address(), amount);
         self.accounts.entry(account).or_default().frozen += amount;
-        emit!(self, Transfer { from: account, to: self.address(), value: amount });
-        emit!(self, Lock { owner: account, amount });
+        emit!(
+            self,
+            Transfer {
+                from: account,
+                to: self.address(),
+                value: amount
+            }
+        );
+        emit!(
+            self,
+            Lock {
+                owner: account,
+                amount
+            }
+        );
         Ok(())
     }
 
@@ -302,39 +393,100 @@ impl Hub {
         self.unfreeze(account, amount)?;
         self.debit(self.address(), amount)?;
         self.credit(account, amount);
-        emit!(self, Transfer { from: self.address(), to: account, value: amount });
-        emit!(self, Unlock { owner: account, amount });
+        emit!(
+            self,
+            Transfer {
+                from: self.address(),
+                to: account,
+                value: amount
+            }
+        );
+        emit!(
+            self,
+            Unlock {
+                owner: account,
+                amount
+            }
+        );
         Ok(())
     }
 
     /// An account loses what it had frozen; the hub keeps it until it is paid out.
-    pub(super) fn seize(&mut self, account: Address, amount: U256, why: B256) -> Result<(), Refusal> {
+    pub(super) fn seize(
+        &mut self,
+        account: Address,
+        amount: U256,
+        why: B256,
+    ) -> Result<(), Refusal> {
         self.unfreeze(account, amount)?;
-        emit!(self, Seize { owner: account, amount, r#ref: why });
+        emit!(
+            self,
+            Seize {
+                owner: account,
+                amount,
+                r#ref: why
+            }
+        );
         Ok(())
     }
 
     /// Pays out of what was seized.
-    pub(super) fn reward(&mut self, account: Address, amount: U256, why: B256) -> Result<(), Refusal> {
+    pub(super) fn reward(
+        &mut self,
+        account: Address,
+        amount: U256,
+        why: B256,
+    ) -> Result<(), Refusal> {
         self.debit(self.address(), amount)?;
         self.credit(account, amount);
-        emit!(self, Transfer { from: self.address(), to: account, value: amount });
-        emit!(self, Reward { owner: account, amount, r#ref: why });
+        emit!(
+            self,
+            Transfer {
+                from: self.address(),
+                to: account,
+                value: amount
+            }
+        );
+        emit!(
+            self,
+            Reward {
+                owner: account,
+                amount,
+                r#ref: why
+            }
+        );
         Ok(())
     }
 
     /// Hands what was just seized to the kitty, where it is frozen.
     pub(super) fn feed_kitty(&mut self, amount: U256, why: B256) {
         self.accounts.entry(KITTY).or_default().frozen += amount;
-        emit!(self, Reward { owner: KITTY, amount, r#ref: why });
-        emit!(self, Lock { owner: KITTY, amount });
+        emit!(
+            self,
+            Reward {
+                owner: KITTY,
+                amount,
+                r#ref: why
+            }
+        );
+        emit!(
+            self,
+            Lock {
+                owner: KITTY,
+                amount
+            }
+        );
     }
 
     fn unfreeze(&mut self, account: Address, amount: U256) -> Result<(), Refusal> {
         let entry = self.accounts.entry(account).or_default();
         let frozen = entry.frozen;
         let Some(rest) = frozen.checked_sub(amount) else {
-            return refuse!(InsufficientFrozen { account, frozen, needed: amount });
+            return refuse!(InsufficientFrozen {
+                account,
+                frozen,
+                needed: amount
+            });
         };
         entry.frozen = rest;
         Ok(())
@@ -344,7 +496,11 @@ impl Hub {
         let entry = self.accounts.entry(account).or_default();
         let balance = entry.balance;
         let Some(rest) = balance.checked_sub(amount) else {
-            return refuse!(InsufficientBalance { account, balance, needed: amount });
+            return refuse!(InsufficientBalance {
+                account,
+                balance,
+                needed: amount
+            });
         };
         entry.balance = rest;
         Ok(())

@@ -21,7 +21,13 @@ const SCORE_LIMIT: U256 = U256::from_limbs([u64::MAX, 0, 0, 0]);
 impl Hub {
     /// Records the result and pays everybody. By the scheduler, once all winners revealed, or some did and the time
     /// for it is over.
-    pub fn finalize(&mut self, call: Call, id: TaskId, results: Bytes, callback_data: Bytes) -> Outcome {
+    pub fn finalize(
+        &mut self,
+        call: Call,
+        id: TaskId,
+        results: Bytes,
+        callback_data: Bytes,
+    ) -> Outcome {
         self.atomically(|hub| {
             let (mut task, deal) = hub.require_revealing(id)?;
             require_scheduler(call, &deal)?;
@@ -45,7 +51,13 @@ impl Hub {
             hub.settle(id, &deal, &settlement)?;
             hub.pay_workers(id, &deal, &settlement)?;
 
-            emit!(hub, TaskFinalize { taskid: id.0, results });
+            emit!(
+                hub,
+                TaskFinalize {
+                    taskid: id.0,
+                    results
+                }
+            );
             hub.call_back(id, &deal, callback_data);
             Ok(())
         })
@@ -76,19 +88,28 @@ impl Hub {
                     contributions: U256::from(task.contributors.len()),
                 }
             );
-            require!(deal.trust == U256::ONE, TrustNotOne { taskid: id.0, trust: deal.trust });
+            require!(
+                deal.trust == U256::ONE,
+                TrustNotOne {
+                    taskid: id.0,
+                    trust: deal.trust
+                }
+            );
             require_callback_data(id, &deal, digest, &callback_data)?;
             hub.require_admission(worker, id, &deal, enclave, authorization_sign)?;
             let (result_hash, result_seal) = (hash(id, digest), seal(worker, id, digest));
             hub.require_enclave(id, result_hash, result_seal, enclave, enclave_sign)?;
 
-            hub.contributions.insert((id, worker), Contribution {
-                status: ContributionStatus::Proved,
-                result_hash,
-                result_seal,
-                enclave_challenge: enclave,
-                weight: U256::ZERO,
-            });
+            hub.contributions.insert(
+                (id, worker),
+                Contribution {
+                    status: ContributionStatus::Proved,
+                    result_hash,
+                    result_seal,
+                    enclave_challenge: enclave,
+                    weight: U256::ZERO,
+                },
+            );
             task.contributors.push(worker);
             task.consensus_value = result_hash;
             task.reveal_deadline = reveal_deadline(call.time, task.time_secs);
@@ -104,10 +125,36 @@ impl Hub {
             }
             hub.reward(deal.workerpool.owner, settlement.scheduler.0, id.0)?;
 
-            emit!(hub, TaskContribute { taskid: id.0, worker, hash: result_hash });
-            emit!(hub, TaskConsensus { taskid: id.0, consensus: result_hash });
-            emit!(hub, TaskReveal { taskid: id.0, worker, digest: digest.0 });
-            emit!(hub, TaskFinalize { taskid: id.0, results });
+            emit!(
+                hub,
+                TaskContribute {
+                    taskid: id.0,
+                    worker,
+                    hash: result_hash
+                }
+            );
+            emit!(
+                hub,
+                TaskConsensus {
+                    taskid: id.0,
+                    consensus: result_hash
+                }
+            );
+            emit!(
+                hub,
+                TaskReveal {
+                    taskid: id.0,
+                    worker,
+                    digest: digest.0
+                }
+            );
+            emit!(
+                hub,
+                TaskFinalize {
+                    taskid: id.0,
+                    results
+                }
+            );
             hub.call_back(id, &deal, callback_data);
             Ok(())
         })
@@ -124,7 +171,10 @@ impl Hub {
         let length = results.len() + callback_data.len();
         require!(
             length <= RESULTS_LIMIT,
-            ResultsTooLong { length: U256::from(length), limit: U256::from(RESULTS_LIMIT) }
+            ResultsTooLong {
+                length: U256::from(length),
+                limit: U256::from(RESULTS_LIMIT)
+            }
         );
         task.status = TaskStatus::Completed;
         task.results = results.clone();
@@ -181,12 +231,24 @@ impl Hub {
                 self.reward(worker, reward.0, id.0)?;
                 if !alone {
                     self.set_score(worker, score_after_proof(score));
-                    emit!(self, AccurateContribution { worker, taskid: id.0 });
+                    emit!(
+                        self,
+                        AccurateContribution {
+                            worker,
+                            taskid: id.0
+                        }
+                    );
                 }
             } else {
                 self.seize(worker, stake, id.0)?;
                 self.set_score(worker, score_after_fault(score));
-                emit!(self, FaultyContribution { worker, taskid: id.0 });
+                emit!(
+                    self,
+                    FaultyContribution {
+                        worker,
+                        taskid: id.0
+                    }
+                );
             }
         }
         self.reward(deal.workerpool.owner, settlement.scheduler.0, id.0)
@@ -199,7 +261,11 @@ impl Hub {
     /// Comes last, and its failure would change nothing.
     fn call_back(&mut self, id: TaskId, deal: &Deal, data: Bytes) {
         if deal.has_callback() {
-            self.callbacks.push(Callback { to: deal.callback, task: id, data });
+            self.callbacks.push(Callback {
+                to: deal.callback,
+                task: id,
+                data,
+            });
         }
     }
 }
@@ -217,7 +283,11 @@ fn require_callback_data(
     let data_digest = Digest::of_callback(data);
     require!(
         data_digest == digest,
-        CallbackDataMismatch { taskid: id.0, dataDigest: data_digest.0, resultDigest: digest.0 }
+        CallbackDataMismatch {
+            taskid: id.0,
+            dataDigest: data_digest.0,
+            resultDigest: digest.0
+        }
     );
     Ok(())
 }

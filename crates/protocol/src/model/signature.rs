@@ -58,14 +58,18 @@ impl Hub {
         }
         require!(
             matches!(signature.len(), 64 | 65),
-            InvalidSignatureLength { length: U256::from(signature.len()) }
+            InvalidSignatureLength {
+                length: U256::from(signature.len())
+            }
         );
         Ok(false)
     }
 
     /// Whether a group at `restriction` counts the account as a member.
     pub(super) fn is_member(&self, restriction: Address, account: Address) -> bool {
-        self.code.get(&restriction).is_some_and(|code| code.members.contains(&account))
+        self.code
+            .get(&restriction)
+            .is_some_and(|code| code.members.contains(&account))
     }
 }
 
@@ -89,5 +93,7 @@ fn recover(hash: B256, signature: &[u8]) -> Option<Address> {
     if s > LOW_S {
         return None;
     }
-    Signature::new(r, s, odd).recover_address_from_prehash(&hash).ok()
+    Signature::new(r, s, odd)
+        .recover_address_from_prehash(&hash)
+        .ok()
 }

@@ -19,7 +19,10 @@ impl Hub {
     pub fn initialize_array(&mut self, _call: Call, deals: &[DealId], indices: &[U256]) -> Outcome {
         self.atomically(|hub| {
             require_pairs(deals, indices)?;
-            deals.iter().zip(indices).try_for_each(|(deal, index)| hub.start(*deal, *index).map(drop))
+            deals
+                .iter()
+                .zip(indices)
+                .try_for_each(|(deal, index)| hub.start(*deal, *index).map(drop))
         })
     }
 
@@ -32,7 +35,10 @@ impl Hub {
             require_before_end(call, id, &task)?;
             require!(
                 task.reveal_counter == 0,
-                AlreadyRevealed { taskid: id.0, reveals: U256::from(task.reveal_counter) }
+                AlreadyRevealed {
+                    taskid: id.0,
+                    reveals: U256::from(task.reveal_counter)
+                }
             );
             require!(
                 task.reveal_deadline <= call.time,
@@ -50,7 +56,10 @@ impl Hub {
                     contribution.status = ContributionStatus::Rejected;
                 }
             }
-            hub.tallies.entry(id).or_default().forget(task.consensus_value);
+            hub.tallies
+                .entry(id)
+                .or_default()
+                .forget(task.consensus_value);
             task.status = TaskStatus::Active;
             task.consensus_value = Default::default();
             task.reveal_deadline = 0;
@@ -104,22 +113,34 @@ impl Hub {
         let status = self.task(id).status;
         require!(
             status == TaskStatus::Unset,
-            TaskAlreadyInitialized { taskid: id.0, status: status as u8 }
+            TaskAlreadyInitialized {
+                taskid: id.0,
+                status: status as u8
+            }
         );
 
         let time_secs = self.category_time(deal);
         let limits = deadlines(deal.start_time, time_secs);
         let workerpool = deal.workerpool.pointer;
-        self.tasks.insert(id, Task {
-            status: TaskStatus::Active,
-            deal: deal_id,
-            index,
-            time_secs,
-            contribution_deadline: limits.contribution,
-            final_deadline: limits.end,
-            ..Task::default()
-        });
-        emit!(self, TaskInitialize { taskid: id.0, workerpool });
+        self.tasks.insert(
+            id,
+            Task {
+                status: TaskStatus::Active,
+                deal: deal_id,
+                index,
+                time_secs,
+                contribution_deadline: limits.contribution,
+                final_deadline: limits.end,
+                ..Task::default()
+            },
+        );
+        emit!(
+            self,
+            TaskInitialize {
+                taskid: id.0,
+                workerpool
+            }
+        );
         Ok(id)
     }
 
@@ -127,7 +148,10 @@ impl Hub {
         let mut task = self.task(id);
         require!(
             matches!(task.status, TaskStatus::Active | TaskStatus::Revealing),
-            TaskNotClaimable { taskid: id.0, status: task.status as u8 }
+            TaskNotClaimable {
+                taskid: id.0,
+                status: task.status as u8
+            }
         );
         require!(
             task.final_deadline <= call.time,
@@ -166,7 +190,10 @@ impl Hub {
         let task = self.task(id);
         require!(
             task.status == TaskStatus::Active,
-            TaskNotActive { taskid: id.0, status: task.status as u8 }
+            TaskNotActive {
+                taskid: id.0,
+                status: task.status as u8
+            }
         );
         let deal = self.deal_of(&task);
         Ok((task, deal))
@@ -176,7 +203,10 @@ impl Hub {
         let task = self.task(id);
         require!(
             task.status == TaskStatus::Revealing,
-            TaskNotRevealing { taskid: id.0, status: task.status as u8 }
+            TaskNotRevealing {
+                taskid: id.0,
+                status: task.status as u8
+            }
         );
         let deal = self.deal_of(&task);
         Ok((task, deal))
@@ -185,7 +215,13 @@ impl Hub {
 
 pub(super) fn require_scheduler(call: Call, deal: &Deal) -> Result<(), Refusal> {
     let owner = deal.workerpool.owner;
-    require!(call.sender == owner, NotTheWorkerpoolOwner { sender: call.sender, owner });
+    require!(
+        call.sender == owner,
+        NotTheWorkerpoolOwner {
+            sender: call.sender,
+            owner
+        }
+    );
     Ok(())
 }
 
@@ -204,7 +240,10 @@ pub(super) fn require_before_end(call: Call, id: TaskId, task: &Task) -> Result<
 fn require_pairs(deals: &[DealId], indices: &[U256]) -> Result<(), Refusal> {
     require!(
         deals.len() == indices.len(),
-        LengthMismatch { left: U256::from(deals.len()), right: U256::from(indices.len()) }
+        LengthMismatch {
+            left: U256::from(deals.len()),
+            right: U256::from(indices.len())
+        }
     );
     Ok(())
 }

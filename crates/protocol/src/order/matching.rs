@@ -82,7 +82,9 @@ pub enum Mismatch {
         offered: Tag,
     },
     /// Rule 07.
-    #[error("the orders demand an enclave (tag {demanded}), the app is not made for one (tag {app})")]
+    #[error(
+        "the orders demand an enclave (tag {demanded}), the app is not made for one (tag {app})"
+    )]
     AppTag {
         /// What app, dataset and request demand together.
         demanded: Tag,
@@ -205,28 +207,48 @@ impl Match<'_> {
         categories: U256,
         in_group: impl Fn(Address, Address) -> bool,
     ) -> Result<(), Mismatch> {
-        let Self { app, dataset, workerpool, request } = *self;
+        let Self {
+            app,
+            dataset,
+            workerpool,
+            request,
+        } = *self;
         let ensure = |holds: bool, mismatch: Mismatch| if holds { Ok(()) } else { Err(mismatch) };
 
         ensure(
             request.category == workerpool.category,
-            Mismatch::Category { requested: request.category, offered: workerpool.category },
+            Mismatch::Category {
+                requested: request.category,
+                offered: workerpool.category,
+            },
         )?;
         ensure(
             request.category < categories,
-            Mismatch::UnknownCategory { category: request.category, count: categories },
+            Mismatch::UnknownCategory {
+                category: request.category,
+                count: categories,
+            },
         )?;
         ensure(
             request.trust <= workerpool.trust,
-            Mismatch::Trust { requested: request.trust, offered: workerpool.trust },
+            Mismatch::Trust {
+                requested: request.trust,
+                offered: workerpool.trust,
+            },
         )?;
         ensure(
             app.appprice <= request.appmaxprice,
-            Mismatch::AppPrice { price: app.appprice, max: request.appmaxprice },
+            Mismatch::AppPrice {
+                price: app.appprice,
+                max: request.appmaxprice,
+            },
         )?;
         ensure(
             dataset.datasetprice <= request.datasetmaxprice,
-            Mismatch::DatasetPrice { price: dataset.datasetprice, max: request.datasetmaxprice },
+            Mismatch::DatasetPrice {
+                price: dataset.datasetprice,
+                max: request.datasetmaxprice,
+            },
         )?;
         ensure(
             workerpool.workerpoolprice <= request.workerpoolmaxprice,
@@ -238,39 +260,242 @@ impl Match<'_> {
         let demanded = self.tag();
         ensure(
             Tag(workerpool.tag).includes(demanded),
-            Mismatch::WorkerpoolTag { demanded, offered: Tag(workerpool.tag) },
+            Mismatch::WorkerpoolTag {
+                demanded,
+                offered: Tag(workerpool.tag),
+            },
         )?;
         ensure(
             !demanded.needs_enclave() || Tag(app.tag).needs_enclave(),
-            Mismatch::AppTag { demanded, app: Tag(app.tag) },
+            Mismatch::AppTag {
+                demanded,
+                app: Tag(app.tag),
+            },
         )?;
         ensure(
             request.app == app.app,
-            Mismatch::App { requested: request.app, offered: app.app },
+            Mismatch::App {
+                requested: request.app,
+                offered: app.app,
+            },
         )?;
         ensure(
             request.dataset == dataset.dataset,
-            Mismatch::Dataset { requested: request.dataset, offered: dataset.dataset },
+            Mismatch::Dataset {
+                requested: request.dataset,
+                offered: dataset.dataset,
+            },
         )?;
 
         let (pool, requester) = (workerpool.workerpool, request.requester);
         let restrictions = [
-            (Party::Requester, Party::Workerpool, request.workerpool, pool),
-            (Party::App, Party::Dataset, app.datasetrestrict, dataset.dataset),
+            (
+                Party::Requester,
+                Party::Workerpool,
+                request.workerpool,
+                pool,
+            ),
+            (
+                Party::App,
+                Party::Dataset,
+                app.datasetrestrict,
+                dataset.dataset,
+            ),
             (Party::App, Party::Workerpool, app.workerpoolrestrict, pool),
-            (Party::App, Party::Requester, app.requesterrestrict, requester),
+            (
+                Party::App,
+                Party::Requester,
+                app.requesterrestrict,
+                requester,
+            ),
             (Party::Dataset, Party::App, dataset.apprestrict, app.app),
-            (Party::Dataset, Party::Workerpool, dataset.workerpoolrestrict, pool),
-            (Party::Dataset, Party::Requester, dataset.requesterrestrict, requester),
-            (Party::Workerpool, Party::App, workerpool.apprestrict, app.app),
-            (Party::Workerpool, Party::Dataset, workerpool.datasetrestrict, dataset.dataset),
-            (Party::Workerpool, Party::Requester, workerpool.requesterrestrict, requester),
+            (
+                Party::Dataset,
+                Party::Workerpool,
+                dataset.workerpoolrestrict,
+                pool,
+            ),
+            (
+                Party::Dataset,
+                Party::Requester,
+                dataset.requesterrestrict,
+                requester,
+            ),
+            (
+                Party::Workerpool,
+                Party::App,
+                workerpool.apprestrict,
+                app.app,
+            ),
+            (
+                Party::Workerpool,
+                Party::Dataset,
+                workerpool.datasetrestrict,
+                dataset.dataset,
+            ),
+            (
+                Party::Workerpool,
+                Party::Requester,
+                workerpool.requesterrestrict,
+                requester,
+            ),
         ];
         for (by, of, restriction, account) in restrictions {
             let let_in =
                 restriction.is_zero() || restriction == account || in_group(restriction, account);
-            ensure(let_in, Mismatch::Restricted { by, of, restriction, account })?;
+            ensure(
+                let_in,
+                Mismatch::Restricted {
+                    by,
+                    of,
+                    restriction,
+                    account,
+                },
+            )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::B256;
+
+    use super::*;
+
+    /// Orders that fit in every respect, to break one thing at a time.
+    #[derive(Clone, Default)]
+    struct Orders {
+        app: AppOrder,
+        dataset: DatasetOrder,
+        workerpool: WorkerpoolOrder,
+        request: RequestOrder,
+    }
+
+    fn fitting() -> Orders {
+        let address = Address::repeat_byte;
+        let mut orders = Orders::default();
+        orders.app.app = address(0xa);
+        orders.dataset.dataset = address(0xd);
+        orders.workerpool.workerpool = address(0xb);
+        orders.workerpool.trust = U256::from(5);
+        orders.request.app = address(0xa);
+        orders.request.dataset = address(0xd);
+        orders.request.requester = address(0xe);
+        orders
+    }
+
+    fn check(orders: &Orders) -> Result<(), &'static str> {
+        Match {
+            app: &orders.app,
+            dataset: &orders.dataset,
+            workerpool: &orders.workerpool,
+            request: &orders.request,
+        }
+        .check(U256::from(5), |group, account| {
+            group == Address::repeat_byte(0x99) && account == Address::repeat_byte(0xe)
+        })
+        .map_err(|mismatch| mismatch.rule())
+    }
+
+    #[test]
+    fn each_broken_rule_is_named() {
+        let one = U256::ONE;
+        let stranger = Address::repeat_byte(0x77);
+        type Break = fn(&mut Orders, U256, Address);
+        let breaks: [(&str, Break); 20] = [
+            ("00", |orders, one, _| orders.request.category = one),
+            ("01", |orders, _, _| {
+                orders.request.category = U256::from(5);
+                orders.workerpool.category = U256::from(5);
+            }),
+            ("02", |orders, one, _| {
+                orders.request.trust = orders.workerpool.trust + one
+            }),
+            ("03", |orders, one, _| orders.app.appprice = one),
+            ("04", |orders, one, _| orders.dataset.datasetprice = one),
+            ("05", |orders, one, _| {
+                orders.workerpool.workerpoolprice = one
+            }),
+            ("06", |orders, _, _| orders.request.tag = Tag::GPU.0),
+            ("07", |orders, _, _| {
+                orders.request.tag = Tag::TEE.0;
+                orders.workerpool.tag = Tag::TEE.0;
+            }),
+            ("10", |orders, _, stranger| orders.request.app = stranger),
+            ("11", |orders, _, stranger| {
+                orders.request.dataset = stranger
+            }),
+            ("12", |orders, _, stranger| {
+                orders.request.workerpool = stranger
+            }),
+            ("13", |orders, _, stranger| {
+                orders.app.datasetrestrict = stranger
+            }),
+            ("14", |orders, _, stranger| {
+                orders.app.workerpoolrestrict = stranger
+            }),
+            ("15", |orders, _, stranger| {
+                orders.app.requesterrestrict = stranger
+            }),
+            ("16", |orders, _, stranger| {
+                orders.dataset.apprestrict = stranger
+            }),
+            ("17", |orders, _, stranger| {
+                orders.dataset.workerpoolrestrict = stranger
+            }),
+            ("18", |orders, _, stranger| {
+                orders.dataset.requesterrestrict = stranger
+            }),
+            ("19", |orders, _, stranger| {
+                orders.workerpool.apprestrict = stranger
+            }),
+            ("1a", |orders, _, stranger| {
+                orders.workerpool.datasetrestrict = stranger
+            }),
+            ("1b", |orders, _, stranger| {
+                orders.workerpool.requesterrestrict = stranger
+            }),
+        ];
+        assert_eq!(check(&fitting()), Ok(()));
+        for (rule, broken) in breaks {
+            let mut orders = fitting();
+            broken(&mut orders, one, stranger);
+            assert_eq!(check(&orders), Err(rule));
+        }
+    }
+
+    #[test]
+    fn a_restriction_lets_in_the_account_itself_and_members_of_a_group() {
+        let mut orders = fitting();
+        orders.app.requesterrestrict = orders.request.requester;
+        assert_eq!(check(&orders), Ok(()));
+        orders.app.requesterrestrict = Address::repeat_byte(0x99);
+        assert_eq!(check(&orders), Ok(()));
+        orders.request.requester = Address::repeat_byte(0x98);
+        assert_eq!(check(&orders), Err("15"));
+    }
+
+    #[test]
+    fn framework_bits_count_except_in_a_datasets_tag() {
+        let scone = (Tag::TEE | Tag::SCONE).0;
+        let mut orders = fitting();
+        orders.app.tag = Tag::TEE.0;
+        orders.workerpool.tag = Tag::TEE.0;
+        orders.dataset.tag = scone;
+        assert_eq!(check(&orders), Ok(()));
+        orders.dataset.tag = B256::ZERO;
+        orders.request.tag = scone;
+        assert_eq!(check(&orders), Err("06"));
+    }
+
+    #[test]
+    fn a_restricted_dataset_forces_one() {
+        let mut orders = fitting();
+        orders.app.datasetrestrict = Address::repeat_byte(0xd);
+        assert_eq!(check(&orders), Ok(()));
+        orders.request.dataset = Address::ZERO;
+        orders.dataset = DatasetOrder::default();
+        assert_eq!(check(&orders), Err("13"));
     }
 }

@@ -16,7 +16,13 @@ use serde::{Deserialize, Serialize};
 pub struct Tag(pub B256);
 
 /// The bits that have names, lowest first.
-const NAMES: [(usize, &str); 5] = [(0, "tee"), (1, "scone"), (2, "gramine"), (3, "tdx"), (8, "gpu")];
+const NAMES: [(usize, &str); 5] = [
+    (0, "tee"),
+    (1, "scone"),
+    (2, "gramine"),
+    (3, "tdx"),
+    (8, "gpu"),
+];
 
 impl Tag {
     /// Nothing special demanded.
@@ -124,18 +130,25 @@ impl FromStr for Tag {
 
     /// Reads what `Display` writes, in any order, and 32-byte or shorter `0x` numbers.
     fn from_str(text: &str) -> Result<Self, BadTag> {
-        text.split(',').map(str::trim).try_fold(Self::NONE, |tag, word| {
-            let bad = || BadTag { word: word.to_owned() };
-            if word == "none" {
-                return Ok(tag);
-            }
-            if let Some((index, _)) = NAMES.iter().find(|(_, name)| *name == word) {
-                return Ok(tag | Self::bit(*index));
-            }
-            let digits = word.strip_prefix("0x").filter(|digits| !digits.is_empty()).ok_or_else(bad)?;
-            let bits = U256::from_str_radix(digits, 16).map_err(|_| bad())?;
-            Ok(tag | Self(B256::from(bits)))
-        })
+        text.split(',')
+            .map(str::trim)
+            .try_fold(Self::NONE, |tag, word| {
+                let bad = || BadTag {
+                    word: word.to_owned(),
+                };
+                if word == "none" {
+                    return Ok(tag);
+                }
+                if let Some((index, _)) = NAMES.iter().find(|(_, name)| *name == word) {
+                    return Ok(tag | Self::bit(*index));
+                }
+                let digits = word
+                    .strip_prefix("0x")
+                    .filter(|digits| !digits.is_empty())
+                    .ok_or_else(bad)?;
+                let bits = U256::from_str_radix(digits, 16).map_err(|_| bad())?;
+                Ok(tag | Self(B256::from(bits)))
+            })
     }
 }
 
@@ -157,7 +170,12 @@ mod tests {
         for text in ["none", "tee,tdx", "gpu", "tee,0x1000", "0x10"] {
             assert_eq!(text.parse::<Tag>().expect("a tag").to_string(), text);
         }
-        assert_eq!("".parse::<Tag>(), Err(BadTag { word: String::new() }));
+        assert_eq!(
+            "".parse::<Tag>(),
+            Err(BadTag {
+                word: String::new()
+            })
+        );
         assert!("tea".parse::<Tag>().is_err());
     }
 
