@@ -50,6 +50,9 @@ abstract contract Town is Test {
     Person internal stranger;
     Person[] internal workers;
 
+    /// @dev A test may set one before it calls `setUp` of this.
+    address internal formerHub;
+
     address internal app;
     address internal dataset;
     address internal pool;
@@ -68,7 +71,7 @@ abstract contract Town is Test {
         datasets.initialize(address(0));
         pools.initialize(address(0));
         hub.configure(
-            address(rlc), "Staked RLC", "SRLC", 9, address(apps), address(datasets), address(pools), address(0)
+            address(rlc), "Staked RLC", "SRLC", 9, address(apps), address(datasets), address(pools), formerHub
         );
         hub.createCategory("XS", "", 300);
         hub.createCategory("S", "", 1200);
