@@ -8,7 +8,7 @@ import { IHub } from "../../src/interfaces/IHub.sol";
 import { IRLC } from "../../src/interfaces/IRLC.sol";
 import { IAppRegistry, IDatasetRegistry, IWorkerpoolRegistry } from "../../src/interfaces/IRegistry.sol";
 import { Test } from "../support/Test.sol";
-import { Crowd } from "./Crowd.sol";
+import { Crowd, FormerHub } from "./Crowd.sol";
 
 /// forge-config: default.invariant.runs = 16
 /// forge-config: default.invariant.depth = 300
@@ -29,9 +29,8 @@ contract HubInvariantTest is Test {
         address governance = vm.deployCode("HubGovernance.sol:HubGovernance");
         address orders = vm.deployCode("HubOrders.sol:HubOrders", abi.encode(governance));
         hub = IHub(vm.deployCode("Hub.sol:Hub", abi.encode(orders)));
-        hub.configure(
-            address(token), "Staked RLC", "SRLC", 9, address(apps), address(datasets), address(pools), address(0)
-        );
+        address former = address(new FormerHub());
+        hub.configure(address(token), "Staked RLC", "SRLC", 9, address(apps), address(datasets), address(pools), former);
         hub.createCategory("XS", "", 300);
 
         crowd = new Crowd(hub, token, apps, datasets, pools, address(this));
