@@ -402,22 +402,22 @@ contract RegistriesTest is Test {
         createPool(bob, "older");
 
         address app = createApp(alice, "town-renderer");
-        vm.assertLe(vm.snapshotGasLastCall("registries", "createApp"), 280_000);
+        vm.assertLe(vm.snapshotGasLastCall("Registries", "createApp"), 280_000);
         createDataset(alice, "tile-sources");
-        vm.assertLe(vm.snapshotGasLastCall("registries", "createDataset"), 260_000);
+        vm.assertLe(vm.snapshotGasLastCall("Registries", "createDataset"), 260_000);
         address pool = createPool(alice, "a pool of three");
-        vm.assertLe(vm.snapshotGasLastCall("registries", "createWorkerpool"), 230_000);
-        vm.snapshotValue("registries", "createApp, PoCo", 660_965);
-        vm.snapshotValue("registries", "createDataset, PoCo", 631_180);
-        vm.snapshotValue("registries", "createWorkerpool, PoCo", 582_838);
+        vm.assertLe(vm.snapshotGasLastCall("Registries", "createWorkerpool"), 230_000);
+        vm.snapshotValue("Registries", "createApp, PoCo", 660_965);
+        vm.snapshotValue("Registries", "createDataset, PoCo", 631_180);
+        vm.snapshotValue("Registries", "createWorkerpool, PoCo", 582_838);
 
         vm.prank(alice);
         IWorkerpool(pool).changePolicy(35, 5);
-        vm.snapshotGasLastCall("registries", "changePolicy");
+        vm.snapshotGasLastCall("Registries", "changePolicy");
         apps.ownerOfEntry(app);
-        vm.snapshotGasLastCall("registries", "ownerOfEntry, read");
+        vm.snapshotGasLastCall("Registries", "ownerOfEntry, read");
         IEntry(app).owner();
-        vm.snapshotGasLastCall("registries", "owner, read");
+        vm.snapshotGasLastCall("Registries", "owner, read");
     }
 
     function createApp(address owner, string memory name) private returns (address) {
