@@ -25,8 +25,16 @@ impl NewApp {
     /// A WebAssembly module at a content address.
     #[must_use]
     pub fn wasm(name: impl Into<String>, cid: impl ToString, sha256: B256) -> Self {
-        let location = Location::Content { cid: cid.to_string() };
-        Self { name: name.into(), kind: Kind::Wasm, location, checksum: sha256, mrenclave: Bytes::new() }
+        let location = Location::Content {
+            cid: cid.to_string(),
+        };
+        Self {
+            name: name.into(),
+            kind: Kind::Wasm,
+            location,
+            checksum: sha256,
+            mrenclave: Bytes::new(),
+        }
     }
 }
 
@@ -43,7 +51,9 @@ pub enum AppError {
         source: ChainError,
     },
     /// The registry has no such entry.
-    #[error("{app} is not in the app registry of this chain; check the address, or publish the app first")]
+    #[error(
+        "{app} is not in the app registry of this chain; check the address, or publish the app first"
+    )]
     Unknown {
         /// The address.
         app: Address,
@@ -98,7 +108,10 @@ pub async fn publish(sender: &Sender, app: &NewApp) -> Result<Address, AppError>
         appMREnclave: app.mrenclave.clone(),
     };
     let doing = format!("put the app {:?} into the registry", app.name);
-    sender.send(chain.deployment().app_registry, call).await.map_err(chain_error(doing))?;
+    sender
+        .send(chain.deployment().app_registry, call)
+        .await
+        .map_err(chain_error(doing))?;
     Ok(address)
 }
 
@@ -113,14 +126,20 @@ pub async fn predict(chain: &Chain, owner: Address, app: &NewApp) -> Result<Addr
         appMREnclave: app.mrenclave.clone(),
     };
     let doing = format!("foresee the address of the app {:?}", app.name);
-    chain.call(chain.deployment().app_registry, call).await.map_err(chain_error(doing))
+    chain
+        .call(chain.deployment().app_registry, call)
+        .await
+        .map_err(chain_error(doing))
 }
 
 /// Whether an app is in the registry.
 pub async fn is_registered(chain: &Chain, app: Address) -> Result<bool, AppError> {
     let call = abi::AppRegistry::isRegisteredCall { entry: app };
     let doing = format!("look for {app} in the app registry");
-    chain.call(chain.deployment().app_registry, call).await.map_err(chain_error(doing))
+    chain
+        .call(chain.deployment().app_registry, call)
+        .await
+        .map_err(chain_error(doing))
 }
 
 /// Looks at an app.
@@ -141,8 +160,11 @@ pub async fn show(chain: &Chain, app: Address) -> Result<App, AppError> {
     Ok(App {
         owner,
         name,
-        kind: kind.parse().map_err(|source| AppError::UnknownKind { app, source })?,
-        location: Location::from_multiaddr(&multiaddr).map_err(|source| AppError::BadLocation { app, source })?,
+        kind: kind
+            .parse()
+            .map_err(|source| AppError::UnknownKind { app, source })?,
+        location: Location::from_multiaddr(&multiaddr)
+            .map_err(|source| AppError::BadLocation { app, source })?,
         checksum,
         mrenclave,
     })

@@ -83,13 +83,25 @@ pub async fn contribute(
         enclaveSign: enclave.signature,
         authorizationSign: authorization,
     };
-    sender.hub(call).await.map_err(chain_error(format_args!("contribute to task {task}")))
+    sender
+        .hub(call)
+        .await
+        .map_err(chain_error(format_args!("contribute to task {task}")))
 }
 
 /// Says the digest, after consensus.
-pub async fn reveal(sender: &Sender, task: TaskId, digest: Digest) -> Result<Receipt, ContributionError> {
-    let call = Hub::revealCall { taskid: task.0, resultDigest: digest.0 };
-    sender.hub(call).await.map_err(chain_error(format_args!("reveal the result of task {task}")))
+pub async fn reveal(
+    sender: &Sender,
+    task: TaskId,
+    digest: Digest,
+) -> Result<Receipt, ContributionError> {
+    let call = Hub::revealCall {
+        taskid: task.0,
+        resultDigest: digest.0,
+    };
+    sender.hub(call).await.map_err(chain_error(format_args!(
+        "reveal the result of task {task}"
+    )))
 }
 
 /// Contributes and ends the task in one transaction, where trust 1 lets a single worker do so.
@@ -111,18 +123,36 @@ pub async fn contribute_and_finalize(
         enclaveSign: enclave.signature,
         authorizationSign: authorization,
     };
-    sender.hub(call).await.map_err(chain_error(format_args!("contribute to task {task} and finalize it")))
+    sender.hub(call).await.map_err(chain_error(format_args!(
+        "contribute to task {task} and finalize it"
+    )))
 }
 
 /// Looks at a worker's contribution; one that was never made has status unset.
-pub async fn view(chain: &Chain, task: TaskId, worker: Address) -> Result<Contribution, ContributionError> {
+pub async fn view(
+    chain: &Chain,
+    task: TaskId,
+    worker: Address,
+) -> Result<Contribution, ContributionError> {
     let doing = format!("look at the contribution of {worker} to task {task}");
-    let viewed =
-        chain.hub(Hub::viewContributionCall { taskid: task.0, worker }).await.map_err(chain_error(doing))?;
-    Contribution::try_from(viewed).map_err(|source| ContributionError::Unreadable { task, worker, source })
+    let viewed = chain
+        .hub(Hub::viewContributionCall {
+            taskid: task.0,
+            worker,
+        })
+        .await
+        .map_err(chain_error(doing))?;
+    Contribution::try_from(viewed).map_err(|source| ContributionError::Unreadable {
+        task,
+        worker,
+        source,
+    })
 }
 
 /// A worker's score: what its word weighs.
 pub async fn score(chain: &Chain, worker: Address) -> Result<U256, ContributionError> {
-    chain.hub(Hub::viewScoreCall { worker }).await.map_err(chain_error(format_args!("look at the score of {worker}")))
+    chain
+        .hub(Hub::viewScoreCall { worker })
+        .await
+        .map_err(chain_error(format_args!("look at the score of {worker}")))
 }

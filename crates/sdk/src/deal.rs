@@ -39,7 +39,10 @@ impl Orders {
     /// Price of one task: app, dataset and workerpool together.
     #[must_use]
     pub fn price(&self) -> Nrlc {
-        let dataset = self.dataset.as_ref().map_or(U256::ZERO, |dataset| dataset.order.datasetprice);
+        let dataset = self
+            .dataset
+            .as_ref()
+            .map_or(U256::ZERO, |dataset| dataset.order.datasetprice);
         let price = self.app.order.appprice.saturating_add(dataset);
         Nrlc(price.saturating_add(self.workerpool.order.workerpoolprice))
     }
@@ -100,26 +103,48 @@ impl DealError {
 
 /// Makes a deal of orders; the requester's account pays, whoever sends.
 pub async fn match_orders(sender: &Sender, orders: &Orders) -> Result<Matched, DealError> {
-    let receipt = sender.hub(orders.call()).await.map_err(chain_error("match the orders"))?;
+    let receipt = sender
+        .hub(orders.call())
+        .await
+        .map_err(chain_error("match the orders"))?;
     matched(receipt)
 }
 
 /// Deposits `amount` of the requester's RLC and makes the deal, in one transaction that the requester sends.
-pub async fn deposit_and_match(sender: &Sender, amount: Nrlc, orders: &Orders) -> Result<Matched, DealError> {
+pub async fn deposit_and_match(
+    sender: &Sender,
+    amount: Nrlc,
+    orders: &Orders,
+) -> Result<Matched, DealError> {
     let deployment = sender.chain().deployment();
     let data = Bytes::from(orders.call().abi_encode());
-    let call = RLC::approveAndCallCall { spender: deployment.hub, amount: amount.0, data };
+    let call = RLC::approveAndCallCall {
+        spender: deployment.hub,
+        amount: amount.0,
+        data,
+    };
     let doing = format!("deposit {amount} and match the orders");
-    matched(sender.send(deployment.rlc, call).await.map_err(chain_error(doing))?)
+    matched(
+        sender
+            .send(deployment.rlc, call)
+            .await
+            .map_err(chain_error(doing))?,
+    )
 }
 
 fn matched(receipt: Receipt) -> Result<Matched, DealError> {
     let told = receipt.events.iter().find_map(|event| match &event.event {
-        Hub::HubEvents::OrdersMatched(matched) => Some((DealId(matched.dealid), matched.volume.saturating_to())),
+        Hub::HubEvents::OrdersMatched(matched) => {
+            Some((DealId(matched.dealid), matched.volume.saturating_to()))
+        }
         _ => None,
     });
     match told {
-        Some((deal, volume)) => Ok(Matched { deal, volume, receipt }),
+        Some((deal, volume)) => Ok(Matched {
+            deal,
+            volume,
+            receipt,
+        }),
         None => Err(DealError::NotTold { tx: receipt.tx }),
     }
 }
@@ -131,7 +156,11 @@ pub async fn view(chain: &Chain, deal: DealId) -> Result<Deal, DealError> {
         .await
         .map_err(chain_error(format_args!("look at deal {deal}")))?
         .into();
-    if viewed.exists() { Ok(viewed) } else { Err(DealError::Unknown { deal }) }
+    if viewed.exists() {
+        Ok(viewed)
+    } else {
+        Err(DealError::Unknown { deal })
+    }
 }
 
 /// The ids of a deal's tasks, with their indices.
@@ -142,12 +171,20 @@ pub async fn tasks(chain: &Chain, deal: DealId) -> Result<Vec<(u64, TaskId)>, De
 /// A category by its number.
 pub async fn category(chain: &Chain, number: u64) -> Result<Category, DealError> {
     let doing = format!("look at category {number}");
-    let category = chain.hub(Hub::viewCategoryCall { catid: U256::from(number) }).await.map_err(chain_error(doing))?;
+    let category = chain
+        .hub(Hub::viewCategoryCall {
+            catid: U256::from(number),
+        })
+        .await
+        .map_err(chain_error(doing))?;
     Ok(category.into())
 }
 
 /// How many categories there are.
 pub async fn categories(chain: &Chain) -> Result<u64, DealError> {
-    let count = chain.hub(Hub::countCategoryCall {}).await.map_err(chain_error("count the categories"))?;
+    let count = chain
+        .hub(Hub::countCategoryCall {})
+        .await
+        .map_err(chain_error("count the categories"))?;
     Ok(count.saturating_to())
 }

@@ -29,7 +29,9 @@ pub enum DeployError {
         source: Box<ChainError>,
     },
     /// The key sent something else in between, so that addresses are not what they should be.
-    #[error("step {label} put its contract at {found}, not at {expected}: the key {deployer} is in use elsewhere; deploy from one of its own")]
+    #[error(
+        "step {label} put its contract at {found}, not at {expected}: the key {deployer} is in use elsewhere; deploy from one of its own"
+    )]
     Moved {
         /// What the step does.
         label: String,
@@ -46,7 +48,12 @@ pub enum DeployError {
 pub async fn deploy(rpc_url: &Url, wallet: &Wallet) -> Result<Deployment, DeployError> {
     let failed = |step, steps, label: &str| {
         let label = label.to_owned();
-        move |source| DeployError::Step { step, steps, label, source: Box::new(source) }
+        move |source| DeployError::Step {
+            step,
+            steps,
+            label,
+            source: Box::new(source),
+        }
     };
     let asking = || failed(0, 0, "asking the node about itself");
     let nowhere = plan(0, wallet.address(), 0).deployment;
@@ -68,7 +75,11 @@ pub async fn deploy(rpc_url: &Url, wallet: &Wallet) -> Result<Deployment, Deploy
             value: U256::ZERO,
             gas_limit: None,
         };
-        let receipt = sender.submit(transaction).await.map_err(failed(number + 1, steps, &label))?;
+        let receipt =
+            sender
+                .submit(transaction)
+                .await
+                .map_err(failed(number + 1, steps, &label))?;
         if number == 0 {
             deployment.block = receipt.block;
         }
@@ -76,20 +87,34 @@ pub async fn deploy(rpc_url: &Url, wallet: &Wallet) -> Result<Deployment, Deploy
         if let Some(found) = receipt.created
             && found != expected
         {
-            return Err(DeployError::Moved { label, expected, found, deployer: wallet.address() });
+            return Err(DeployError::Moved {
+                label,
+                expected,
+                found,
+                deployer: wallet.address(),
+            });
         }
     }
     Ok(deployment)
 }
 
 fn options() -> ChainOptions {
-    ChainOptions { poll_every: Duration::from_millis(200), ..ChainOptions::default() }
+    ChainOptions {
+        poll_every: Duration::from_millis(200),
+        ..ChainOptions::default()
+    }
 }
 
 impl Chain {
     /// How many transactions of this account the node counts, those in its pool included.
     async fn next_nonce(&self, address: Address) -> Result<u64, ChainError> {
-        let count: U64 = self.ask("asking for a nonce", "eth_getTransactionCount", (address, "pending")).await?;
+        let count: U64 = self
+            .ask(
+                "asking for a nonce",
+                "eth_getTransactionCount",
+                (address, "pending"),
+            )
+            .await?;
         Ok(count.to())
     }
 }

@@ -17,8 +17,9 @@ use url::Url;
 use crate::chain::{Chain, ChainError, Receipt, Sender};
 use crate::wallet::Wallet;
 use crate::wire::market::{
-    Authorization, ChallengeAnswer, ErrorAnswer, Health, ListAnswer, Lookup, OrderQuery, Publish, PublishAnswer,
-    Record, Unpublish, UnpublishAnswer, UnpublishTarget, challenge_digest, orders_path,
+    Authorization, ChallengeAnswer, ErrorAnswer, Health, ListAnswer, Lookup, OrderQuery, Publish,
+    PublishAnswer, Record, Unpublish, UnpublishAnswer, UnpublishTarget, challenge_digest,
+    orders_path,
 };
 
 /// 32 random bytes that tell orders of equal content apart.
@@ -30,7 +31,13 @@ pub fn salt() -> B256 {
 /// Offers an app to everybody, at a price per task, for `volume` tasks. Restrict it by setting fields.
 #[must_use]
 pub fn app_order(app: Address, price: Nrlc, volume: u64) -> AppOrder {
-    AppOrder { app, appprice: price.0, volume: U256::from(volume), salt: salt(), ..AppOrder::default() }
+    AppOrder {
+        app,
+        appprice: price.0,
+        volume: U256::from(volume),
+        salt: salt(),
+        ..AppOrder::default()
+    }
 }
 
 /// Offers a dataset to everybody.
@@ -47,7 +54,13 @@ pub fn dataset_order(dataset: Address, price: Nrlc, volume: u64) -> DatasetOrder
 
 /// Offers machines to everybody: tasks of one category, for requests that ask for no more than `trust`.
 #[must_use]
-pub fn workerpool_order(workerpool: Address, price: Nrlc, volume: u64, category: u64, trust: u64) -> WorkerpoolOrder {
+pub fn workerpool_order(
+    workerpool: Address,
+    price: Nrlc,
+    volume: u64,
+    category: u64,
+    trust: u64,
+) -> WorkerpoolOrder {
     WorkerpoolOrder {
         workerpool,
         workerpoolprice: price.0,
@@ -100,7 +113,11 @@ macro_rules! managed {
             fn manage(order: &Signed<Self>, operation: Operation) -> Hub::$call {
                 let order = order.into();
                 // The sender is the owner himself, so that no signature over the operation is needed.
-                let operation = Hub::$operation { order, operation: operation as u8, sign: Bytes::new() };
+                let operation = Hub::$operation {
+                    order,
+                    operation: operation as u8,
+                    sign: Bytes::new(),
+                };
                 Hub::$call { operation }
             }
         }
@@ -109,7 +126,11 @@ macro_rules! managed {
 
 managed!(AppOrder, manageAppOrderCall, AppOrderOperation);
 managed!(DatasetOrder, manageDatasetOrderCall, DatasetOrderOperation);
-managed!(WorkerpoolOrder, manageWorkerpoolOrderCall, WorkerpoolOrderOperation);
+managed!(
+    WorkerpoolOrder,
+    manageWorkerpoolOrderCall,
+    WorkerpoolOrderOperation
+);
 managed!(RequestOrder, manageRequestOrderCall, RequestOrderOperation);
 
 /// Closes an order at the hub, as its signer: what is left of its volume can never be matched.
@@ -118,7 +139,10 @@ pub async fn close<O: Managed>(sender: &Sender, order: &Signed<O>) -> Result<Rec
 }
 
 /// Signs an order at the hub, as its signer: it is then good without a signature.
-pub async fn presign<O: Managed>(sender: &Sender, order: &Signed<O>) -> Result<Receipt, ChainError> {
+pub async fn presign<O: Managed>(
+    sender: &Sender,
+    order: &Signed<O>,
+) -> Result<Receipt, ChainError> {
     sender.hub(O::manage(order, Operation::Sign)).await
 }
 
@@ -204,7 +228,10 @@ impl MarketClient {
     pub fn new(base: Url) -> Result<Self, MarketError> {
         match crate::tls::client() {
             Ok(http) => Ok(Self { base, http }),
-            Err(error) => Err(MarketError::NoClient { market: base, why: error.to_string() }),
+            Err(error) => Err(MarketError::NoClient {
+                market: base,
+                why: error.to_string(),
+            }),
         }
     }
 
@@ -216,7 +243,8 @@ impl MarketClient {
 
     /// How it fares.
     pub async fn health(&self) -> Result<Health, MarketError> {
-        self.ask("a look at its health", self.http.get(self.path("/health"))).await
+        self.ask("a look at its health", self.http.get(self.path("/health")))
+            .await
     }
 
     /// One page of open orders of a kind, best price first.
@@ -226,7 +254,11 @@ impl MarketClient {
     }
 
     /// All open orders of a kind, best price first, up to `most`.
-    pub async fn list_all<O: Order>(&self, query: &OrderQuery, most: usize) -> Result<Vec<Record<O>>, MarketError> {
+    pub async fn list_all<O: Order>(
+        &self,
+        query: &OrderQuery,
+        most: usize,
+    ) -> Result<Vec<Record<O>>, MarketError> {
         let mut query = query.clone();
         let mut orders = Vec::new();
         loop {
@@ -244,7 +276,9 @@ impl MarketClient {
 
     /// An order by its hash, also one that is no longer open.
     pub async fn get<O: Order>(&self, order: OrderHash) -> Result<Record<O>, MarketError> {
-        let request = self.http.get(self.path(&format!("{}/{order}", orders_path(O::KIND))));
+        let request = self
+            .http
+            .get(self.path(&format!("{}/{order}", orders_path(O::KIND))));
         let lookup: Lookup<O> = self.ask(format!("{} {order}", O::KIND), request).await?;
         Ok(lookup.record)
     }
@@ -260,9 +294,16 @@ impl MarketClient {
         let authorization = self.log_in(wallet, domain.chain_id).await?;
         let request = self
             .http
-            .post(self.with_query(orders_path(O::KIND), &ForChain { chain_id: domain.chain_id }))
+            .post(self.with_query(
+                orders_path(O::KIND),
+                &ForChain {
+                    chain_id: domain.chain_id,
+                },
+            ))
             .header("authorization", authorization.to_string())
-            .json(&Publish { order: order.clone() });
+            .json(&Publish {
+                order: order.clone(),
+            });
         let answer: PublishAnswer<O> = self.ask(doing, request).await?;
         Ok(answer.published)
     }
@@ -275,7 +316,8 @@ impl MarketClient {
         kind: OrderKind,
         order: OrderHash,
     ) -> Result<Vec<OrderHash>, MarketError> {
-        self.unpublish(wallet, chain_id, kind, &Unpublish::one(order)).await
+        self.unpublish(wallet, chain_id, kind, &Unpublish::one(order))
+            .await
     }
 
     /// Takes all orders of an app, dataset, workerpool or requester out of the book, as their signer.
@@ -286,7 +328,13 @@ impl MarketClient {
         kind: OrderKind,
         subject: Address,
     ) -> Result<Vec<OrderHash>, MarketError> {
-        self.unpublish(wallet, chain_id, kind, &Unpublish::of(kind, subject, UnpublishTarget::All)).await
+        self.unpublish(
+            wallet,
+            chain_id,
+            kind,
+            &Unpublish::of(kind, subject, UnpublishTarget::All),
+        )
+        .await
     }
 
     async fn unpublish(
@@ -307,12 +355,19 @@ impl MarketClient {
     }
 
     async fn log_in(&self, wallet: &Wallet, chain_id: u64) -> Result<Authorization, MarketError> {
-        let query = Challenged { chain_id, address: wallet.address() };
+        let query = Challenged {
+            chain_id,
+            address: wallet.address(),
+        };
         let request = self.http.get(self.with_query("/challenge", &query));
         let answer: ChallengeAnswer = self.ask("a login", request).await?;
         // Hashed here from the text alone, so that a dishonest market cannot have anything else signed.
         let digest = challenge_digest(chain_id, &answer.data.message.challenge);
-        Ok(Authorization { digest, signature: wallet.sign_hash(digest), address: wallet.address() })
+        Ok(Authorization {
+            digest,
+            signature: wallet.sign_hash(digest),
+            address: wallet.address(),
+        })
     }
 
     fn path(&self, path: &str) -> Url {
@@ -356,9 +411,18 @@ impl MarketClient {
                 Ok(answer) => answer.error,
                 Err(_) => String::from_utf8_lossy(&body).chars().take(200).collect(),
             };
-            return Err(MarketError::Refused { market, doing, status: status.as_u16(), why });
+            return Err(MarketError::Refused {
+                market,
+                doing,
+                status: status.as_u16(),
+                why,
+            });
         }
-        serde_json::from_slice(&body).map_err(|error| MarketError::Unreadable { market, doing, why: error.to_string() })
+        serde_json::from_slice(&body).map_err(|error| MarketError::Unreadable {
+            market,
+            doing,
+            why: error.to_string(),
+        })
     }
 }
 

@@ -47,7 +47,9 @@ pub enum PaymentError {
         source: DealError,
     },
     /// The chain knows the deal, but its transaction is not to be found.
-    #[error("deal {deal} stands on the chain, but the node knows no event of it; it may not keep old blocks")]
+    #[error(
+        "deal {deal} stands on the chain, but the node knows no event of it; it may not keep old blocks"
+    )]
     NoHistory {
         /// The deal.
         deal: DealId,
@@ -74,45 +76,88 @@ fn chain_error(doing: impl fmt::Display) -> impl FnOnce(ChainError) -> PaymentEr
 /// What an account holds at the hub.
 pub async fn account(chain: &Chain, address: Address) -> Result<Account, PaymentError> {
     let doing = format!("look at the account of {address}");
-    let account = chain.hub(Hub::viewAccountCall { account: address }).await.map_err(chain_error(doing))?;
-    Ok(Account { balance: Nrlc(account.stake), frozen: Nrlc(account.locked) })
+    let account = chain
+        .hub(Hub::viewAccountCall { account: address })
+        .await
+        .map_err(chain_error(doing))?;
+    Ok(Account {
+        balance: Nrlc(account.stake),
+        frozen: Nrlc(account.locked),
+    })
 }
 
 /// RLC of an address outside the hub.
 pub async fn wallet_balance(chain: &Chain, address: Address) -> Result<Nrlc, PaymentError> {
     let doing = format!("look at the RLC of {address}");
-    let balance =
-        chain.call(chain.deployment().rlc, RLC::balanceOfCall { account: address }).await.map_err(chain_error(doing))?;
+    let balance = chain
+        .call(
+            chain.deployment().rlc,
+            RLC::balanceOfCall { account: address },
+        )
+        .await
+        .map_err(chain_error(doing))?;
     Ok(Nrlc(balance))
 }
 
 /// Brings RLC of the sender's wallet into its account at the hub, in one transaction.
 pub async fn deposit(sender: &Sender, amount: Nrlc) -> Result<Receipt, PaymentError> {
     let deployment = sender.chain().deployment();
-    let call = RLC::approveAndCallCall { spender: deployment.hub, amount: amount.0, data: Bytes::new() };
-    sender.send(deployment.rlc, call).await.map_err(chain_error(format_args!("deposit {amount}")))
+    let call = RLC::approveAndCallCall {
+        spender: deployment.hub,
+        amount: amount.0,
+        data: Bytes::new(),
+    };
+    sender
+        .send(deployment.rlc, call)
+        .await
+        .map_err(chain_error(format_args!("deposit {amount}")))
 }
 
 /// Takes free RLC of the sender's account out of the hub, into its wallet.
 pub async fn withdraw(sender: &Sender, amount: Nrlc) -> Result<Receipt, PaymentError> {
-    sender.hub(Hub::withdrawCall { amount: amount.0 }).await.map_err(chain_error(format_args!("withdraw {amount}")))
+    sender
+        .hub(Hub::withdrawCall { amount: amount.0 })
+        .await
+        .map_err(chain_error(format_args!("withdraw {amount}")))
 }
 
 /// Sends RLC from wallet to wallet, outside the hub.
 pub async fn transfer(sender: &Sender, to: Address, amount: Nrlc) -> Result<Receipt, PaymentError> {
     let rlc = sender.chain().deployment().rlc;
     let doing = format!("send {amount} to {to}");
-    sender.send(rlc, RLC::transferCall { to, value: amount.0 }).await.map_err(chain_error(doing))
+    sender
+        .send(
+            rlc,
+            RLC::transferCall {
+                to,
+                value: amount.0,
+            },
+        )
+        .await
+        .map_err(chain_error(doing))
 }
 
 /// Moves free RLC from the sender's account at the hub to another account there.
-pub async fn transfer_inside(sender: &Sender, to: Address, amount: Nrlc) -> Result<Receipt, PaymentError> {
+pub async fn transfer_inside(
+    sender: &Sender,
+    to: Address,
+    amount: Nrlc,
+) -> Result<Receipt, PaymentError> {
     let doing = format!("move {amount} to the account of {to}");
-    sender.hub(Hub::transferCall { recipient: to, amount: amount.0 }).await.map_err(chain_error(doing))
+    sender
+        .hub(Hub::transferCall {
+            recipient: to,
+            amount: amount.0,
+        })
+        .await
+        .map_err(chain_error(doing))
 }
 
 /// RLC in existence inside the hub.
 pub async fn deposited(chain: &Chain) -> Result<Nrlc, PaymentError> {
-    let supply: U256 = chain.hub(Hub::totalSupplyCall {}).await.map_err(chain_error("ask what is deposited"))?;
+    let supply: U256 = chain
+        .hub(Hub::totalSupplyCall {})
+        .await
+        .map_err(chain_error("ask what is deposited"))?;
     Ok(Nrlc(supply))
 }

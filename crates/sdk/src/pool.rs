@@ -46,7 +46,11 @@ pub async fn report(pool: &Url, task: TaskId) -> Result<TaskReport, PoolError> {
 
 async fn ask<T: DeserializeOwned>(pool: &Url, asked: String) -> Result<T, PoolError> {
     crate::tls::install();
-    let away = |source| PoolError::Away { pool: pool.clone(), asked: asked.clone(), source };
+    let away = |source| PoolError::Away {
+        pool: pool.clone(),
+        asked: asked.clone(),
+        source,
+    };
     let mut url = pool.clone();
     url.set_path(&asked);
     let answer = reqwest::get(url).await.map_err(away)?;
@@ -55,6 +59,12 @@ async fn ask<T: DeserializeOwned>(pool: &Url, asked: String) -> Result<T, PoolEr
         return answer.json().await.map_err(away);
     }
     let text = answer.text().await.map_err(away)?;
-    let says = serde_json::from_str::<ErrorBody>(&text).map_or_else(|_| text.chars().take(200).collect(), |body| body.error);
-    Err(PoolError::Refused { pool: pool.clone(), asked, says, status: status.as_u16() })
+    let says = serde_json::from_str::<ErrorBody>(&text)
+        .map_or_else(|_| text.chars().take(200).collect(), |body| body.error);
+    Err(PoolError::Refused {
+        pool: pool.clone(),
+        asked,
+        says,
+        status: status.as_u16(),
+    })
 }

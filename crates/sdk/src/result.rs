@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use alloy_primitives::{B256, Bytes};
 use protocol::ids::TaskId;
 use protocol::result::{
-    BadComputed, BadLink, BadManifest, COMPUTED_JSON, COMPUTED_JSON_LIMIT, Computed, Digest, Manifest, ManifestFile,
-    Output, ResultLink, Rule, STDERR, Storage,
+    BadComputed, BadLink, BadManifest, COMPUTED_JSON, COMPUTED_JSON_LIMIT, Computed, Digest,
+    Manifest, ManifestFile, Output, ResultLink, Rule, STDERR, Storage,
 };
 use protocol::task::{Task, TaskStatus};
 use serde::Serialize;
@@ -37,7 +37,10 @@ pub struct Limits {
 impl Default for Limits {
     /// What a deal allows, and two output streams.
     fn default() -> Self {
-        Self { bytes: (1 << 30) + 2 * (16 << 20), files: 10_002 }
+        Self {
+            bytes: (1 << 30) + 2 * (16 << 20),
+            files: 10_002,
+        }
     }
 }
 
@@ -121,7 +124,9 @@ pub enum ResultError {
         source: BadLink,
     },
     /// The result lies somewhere this program does not reach.
-    #[error("the result of task {task} lies at {location} in {storage:?}, which this program cannot fetch from")]
+    #[error(
+        "the result of task {task} lies at {location} in {storage:?}, which this program cannot fetch from"
+    )]
     Elsewhere {
         /// The task.
         task: TaskId,
@@ -142,7 +147,9 @@ pub enum ResultError {
         source: blobs::BlobError,
     },
     /// The bytes are not what the consensus was about.
-    #[error("the result of task {task} is not the one agreed on: its files come to {found}, the chain says {expected}")]
+    #[error(
+        "the result of task {task} is not the one agreed on: its files come to {found}, the chain says {expected}"
+    )]
     WrongDigest {
         /// The task.
         task: TaskId,
@@ -221,7 +228,10 @@ impl ResultError {
 /// Where a finished task's result lies.
 pub fn link(id: TaskId, task: &Task) -> Result<ResultLink, ResultError> {
     if task.status != TaskStatus::Completed {
-        return Err(ResultError::NotCompleted { task: id, status: task.status });
+        return Err(ResultError::NotCompleted {
+            task: id,
+            status: task.status,
+        });
     }
     ResultLink::parse(&task.results).map_err(|source| ResultError::BadLink { task: id, source })
 }
@@ -235,28 +245,51 @@ pub async fn fetch(
     folder: &Path,
     limits: Limits,
 ) -> Result<FetchedResult, ResultError> {
-    let view = task::known(chain, task).await.map_err(|source| ResultError::Task { task, source })?;
+    let view = task::known(chain, task)
+        .await
+        .map_err(|source| ResultError::Task { task, source })?;
     let link = link(task, &view)?;
     let expected = Digest(view.result_digest);
     if link.storage == Storage::Ethereum {
         return callback_result(task, &view);
     }
-    let elsewhere = || ResultError::Elsewhere { task, storage: link.storage.clone(), location: link.location.clone() };
-    let cid: blobs::Address = link.cid().and_then(|cid| cid.parse().ok()).ok_or_else(elsewhere)?;
+    let elsewhere = || ResultError::Elsewhere {
+        task,
+        storage: link.storage.clone(),
+        location: link.location.clone(),
+    };
+    let cid: blobs::Address = link
+        .cid()
+        .and_then(|cid| cid.parse().ok())
+        .ok_or_else(elsewhere)?;
     empty_or_absent(folder)?;
     let beside = beside(folder)?;
     let zip = beside.path().join("result.zip");
     crate::tls::install();
     blobs::Client::new(door.clone())
         // Names and headers of the zip take some room too.
-        .download(cid, &zip, limits.bytes.saturating_add(limits.files.saturating_mul(1024)))
+        .download(
+            cid,
+            &zip,
+            limits
+                .bytes
+                .saturating_add(limits.files.saturating_mul(1024)),
+        )
         .await
-        .map_err(|source| ResultError::Door { task, door: door.clone(), source })?;
+        .map_err(|source| ResultError::Door {
+            task,
+            door: door.clone(),
+            source,
+        })?;
     let (unpacked, target) = (beside.path().join("files"), folder.to_owned());
     let work = tokio::task::spawn_blocking(move || {
         let contents = inspect(&zip, limits)?;
         if contents.digest != expected {
-            return Err(ResultError::WrongDigest { task, expected, found: contents.digest });
+            return Err(ResultError::WrongDigest {
+                task,
+                expected,
+                found: contents.digest,
+            });
         }
         extract(&zip, &unpacked, limits)?;
         put_in_place(&unpacked, &target)?;
@@ -268,7 +301,11 @@ pub async fn fetch(
         // The work was neither cancelled nor does it panic on any input; the runtime is shutting down.
         Err(error) => {
             let source = std::io::Error::other(error);
-            return Err(ResultError::Disk { doing: "unpack into", path: folder.to_owned(), source });
+            return Err(ResultError::Disk {
+                doing: "unpack into",
+                path: folder.to_owned(),
+                source,
+            });
         }
     };
     Ok(FetchedResult {
@@ -283,12 +320,26 @@ pub async fn fetch(
 
 /// Checks a result that went to a contract: the chain holds it whole.
 fn callback_result(task: TaskId, view: &Task) -> Result<FetchedResult, ResultError> {
-    let (expected, found) = (Digest(view.result_digest), Digest::of_callback(&view.results_callback));
+    let (expected, found) = (
+        Digest(view.result_digest),
+        Digest::of_callback(&view.results_callback),
+    );
     if expected != found {
-        return Err(ResultError::WrongDigest { task, expected, found });
+        return Err(ResultError::WrongDigest {
+            task,
+            expected,
+            found,
+        });
     }
     let callback = Some(view.results_callback.clone());
-    Ok(FetchedResult { task, digest: found, rule: Rule::Callback, folder: None, files: Vec::new(), callback })
+    Ok(FetchedResult {
+        task,
+        digest: found,
+        rule: Rule::Callback,
+        folder: None,
+        files: Vec::new(),
+        callback,
+    })
 }
 
 /// Looks through the zip of a result without unpacking it, and makes its digest. Blocks; for a pool to check an
@@ -329,7 +380,10 @@ fn conclude(
     folders: &BTreeSet<Vec<u8>>,
     computed: Option<Vec<u8>>,
 ) -> Result<Contents, ResultError> {
-    let unsafe_path = |source| ResultError::UnsafePath { path: zip.to_owned(), source };
+    let unsafe_path = |source| ResultError::UnsafePath {
+        path: zip.to_owned(),
+        source,
+    };
     let Some(computed) = computed else {
         let mut manifest = Manifest::new();
         for (path, file) in files.iter().filter(|(path, _)| path != STDERR.as_bytes()) {
@@ -337,29 +391,48 @@ fn conclude(
         }
         let digest = manifest.digest();
         let files = shown(files, |path| path != STDERR.as_bytes());
-        return Ok(Contents { rule: Rule::Manifest, digest, files, callback: None });
+        return Ok(Contents {
+            rule: Rule::Manifest,
+            digest,
+            files,
+            callback: None,
+        });
     };
-    let declared = Computed::parse(&computed)
-        .map_err(|source| ResultError::BadComputed { path: zip.to_owned(), source })?;
+    let declared = Computed::parse(&computed).map_err(|source| ResultError::BadComputed {
+        path: zip.to_owned(),
+        source,
+    })?;
     let declared = match declared.output {
         Output::Callback(data) => {
             let digest = Digest::of_callback(&data);
             // The declaration's bytes are not bound, but what counts of it is.
             let files = shown(files, |_| false);
-            return Ok(Contents { rule: Rule::Callback, digest, files, callback: Some(data) });
+            return Ok(Contents {
+                rule: Rule::Callback,
+                digest,
+                files,
+                callback: Some(data),
+            });
         }
         Output::Path(path) => path.into_bytes(),
     };
     if let Ok(place) = files.binary_search_by(|(path, _)| path.cmp(&declared)) {
         let digest = Digest::of_file(files[place].1.sha256);
         let files = shown(files, |path| path == declared);
-        return Ok(Contents { rule: Rule::File, digest, files, callback: None });
+        return Ok(Contents {
+            rule: Rule::File,
+            digest,
+            files,
+            callback: None,
+        });
     }
     let below = |path: &[u8]| -> Option<Vec<u8>> {
         if declared.is_empty() {
             return Some(path.to_vec());
         }
-        path.strip_prefix(declared.as_slice()).and_then(|rest| rest.strip_prefix(b"/")).map(<[u8]>::to_vec)
+        path.strip_prefix(declared.as_slice())
+            .and_then(|rest| rest.strip_prefix(b"/"))
+            .map(<[u8]>::to_vec)
     };
     let direct = |path: &[u8]| below(path).filter(|rest| !rest.contains(&b'/'));
     let there = declared.is_empty()
@@ -373,7 +446,10 @@ fn conclude(
         });
     }
     // What the worker adds beside the app's own files is no part of its folder.
-    let added = |path: &[u8]| declared.is_empty() && (path == STDERR.as_bytes() || path == protocol::result::STDOUT.as_bytes());
+    let added = |path: &[u8]| {
+        declared.is_empty()
+            && (path == STDERR.as_bytes() || path == protocol::result::STDOUT.as_bytes())
+    };
     let covered = |path: &[u8]| direct(path).is_some() && !added(path);
     let entries: Vec<(Vec<u8>, Option<B256>)> = files
         .iter()
@@ -382,7 +458,12 @@ fn conclude(
         .collect();
     let digest = Digest::of_folder(entries);
     let files = shown(files, covered);
-    Ok(Contents { rule: Rule::Folder, digest, files, callback: None })
+    Ok(Contents {
+        rule: Rule::Folder,
+        digest,
+        files,
+        callback: None,
+    })
 }
 
 fn shown(files: Vec<(Vec<u8>, ManifestFile)>, verified: impl Fn(&[u8]) -> bool) -> Vec<ResultFile> {
@@ -400,7 +481,11 @@ pub fn extract(zip: &Path, folder: &Path, limits: Limits) -> Result<(), ResultEr
     empty_or_absent(folder)?;
     let writing = |path: &Path| {
         let path = path.to_owned();
-        move |source| ResultError::Disk { doing: "write", path, source }
+        move |source| ResultError::Disk {
+            doing: "write",
+            path,
+            source,
+        }
     };
     std::fs::create_dir_all(folder).map_err(writing(folder))?;
     walk(zip, limits, |Entry { name, body }| {
@@ -412,7 +497,11 @@ pub fn extract(zip: &Path, folder: &Path, limits: Limits) -> Result<(), ResultEr
             std::fs::create_dir_all(parent).map_err(writing(parent))?;
         }
         // Never over something that is there: the folder was empty, so a second file of one name is refused.
-        let file = File::options().write(true).create_new(true).open(&target).map_err(writing(&target))?;
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .open(&target)
+            .map_err(writing(&target))?;
         let mut file = BufWriter::new(file);
         consume(body, |piece| file.write_all(piece)).map_err(writing(&target))?;
         file.flush().map_err(writing(&target))
@@ -432,37 +521,69 @@ fn walk(
     limits: Limits,
     mut each: impl FnMut(Entry<'_>) -> Result<(), ResultError>,
 ) -> Result<(), ResultError> {
-    let too_large = |limit, what| ResultError::TooLarge { path: zip.to_owned(), limit, what };
-    let file = File::open(zip).map_err(|source| ResultError::Disk { doing: "read", path: zip.to_owned(), source })?;
+    let too_large = |limit, what| ResultError::TooLarge {
+        path: zip.to_owned(),
+        limit,
+        what,
+    };
+    let file = File::open(zip).map_err(|source| ResultError::Disk {
+        doing: "read",
+        path: zip.to_owned(),
+        source,
+    })?;
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| bad_zip(zip, error))?;
     let mut seen = Manifest::new();
     let mut files = 0_u64;
     let mut bytes_left = limits.bytes;
     for place in 0..archive.len() {
-        let mut entry = archive.by_index(place).map_err(|error| bad_zip(zip, error))?;
+        let mut entry = archive
+            .by_index(place)
+            .map_err(|error| bad_zip(zip, error))?;
         let name = entry.name_raw().to_vec();
         let kind = entry.unix_mode().map_or(0, |mode| mode & 0o170_000);
         let is_folder = name.ends_with(b"/");
-        if entry.encrypted() || !matches!(kind, 0 | 0o100_000 | 0o040_000) || (kind == 0o040_000) != is_folder && kind != 0 {
+        if entry.encrypted()
+            || !matches!(kind, 0 | 0o100_000 | 0o040_000)
+            || (kind == 0o040_000) != is_folder && kind != 0
+        {
             let shown = String::from_utf8_lossy(&name).into_owned();
-            return Err(bad_zip(zip, format!("{shown:?} is neither a plain file nor a folder")));
+            return Err(bad_zip(
+                zip,
+                format!("{shown:?} is neither a plain file nor a folder"),
+            ));
         }
-        let name = if is_folder { name[..name.len() - 1].to_vec() } else { name };
+        let name = if is_folder {
+            name[..name.len() - 1].to_vec()
+        } else {
+            name
+        };
         files += 1;
         // Folders count too: they also take room.
         if files > limits.files.saturating_mul(2) {
             return Err(too_large(limits.files, "files and folders"));
         }
         // The rules of a manifest's paths are those of safe paths: relative, no empty name, no `.`, no `..`.
-        seen.add(&name, ManifestFile { length: 0, sha256: B256::ZERO })
-            .map_err(|source| ResultError::UnsafePath { path: zip.to_owned(), source })?;
+        seen.add(
+            &name,
+            ManifestFile {
+                length: 0,
+                sha256: B256::ZERO,
+            },
+        )
+        .map_err(|source| ResultError::UnsafePath {
+            path: zip.to_owned(),
+            source,
+        })?;
         if is_folder {
             each(Entry { name, body: None })?;
             continue;
         }
         // One byte more than is left tells a file that is too large from one that just fits.
         let mut body = (&mut entry).take(bytes_left.saturating_add(1));
-        each(Entry { name, body: Some(&mut body) })?;
+        each(Entry {
+            name,
+            body: Some(&mut body),
+        })?;
         let read = bytes_left.saturating_add(1) - body.limit();
         if read > bytes_left {
             return Err(too_large(limits.bytes, "bytes"));
@@ -494,7 +615,10 @@ fn consume(
 }
 
 fn bad_zip(zip: &Path, why: impl std::fmt::Display) -> ResultError {
-    ResultError::BadZip { path: zip.to_owned(), why: why.to_string() }
+    ResultError::BadZip {
+        path: zip.to_owned(),
+        why: why.to_string(),
+    }
 }
 
 #[cfg(unix)]
@@ -506,32 +630,56 @@ fn as_path(_zip: &Path, name: &[u8]) -> Result<PathBuf, ResultError> {
 #[cfg(not(unix))]
 fn as_path(zip: &Path, name: &[u8]) -> Result<PathBuf, ResultError> {
     // Elsewhere names may hold drives, other separators and devices: only plain ones are taken.
-    let plain = std::str::from_utf8(name).ok().filter(|name| !name.contains(['\\', ':']));
-    plain.map(PathBuf::from).ok_or_else(|| bad_zip(zip, "a file's name cannot be used on this system"))
+    let plain = std::str::from_utf8(name)
+        .ok()
+        .filter(|name| !name.contains(['\\', ':']));
+    plain
+        .map(PathBuf::from)
+        .ok_or_else(|| bad_zip(zip, "a file's name cannot be used on this system"))
 }
 
 fn empty_or_absent(folder: &Path) -> Result<(), ResultError> {
     match std::fs::read_dir(folder) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
-            Some(_) => Err(ResultError::FolderInUse { folder: folder.to_owned() }),
+            Some(_) => Err(ResultError::FolderInUse {
+                folder: folder.to_owned(),
+            }),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(ResultError::Disk { doing: "look into", path: folder.to_owned(), source }),
+        Err(source) => Err(ResultError::Disk {
+            doing: "look into",
+            path: folder.to_owned(),
+            source,
+        }),
     }
 }
 
 /// A temporary folder on the same disk, so that what is done there can be moved into place at once.
 fn beside(folder: &Path) -> Result<TemporaryFolder, ResultError> {
-    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let path = parent.join(format!(".oxec-result-{:x}", u64::from_be_bytes(B256::random()[..8].try_into().unwrap_or_default())));
+    let parent = folder
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let path = parent.join(format!(
+        ".oxec-result-{:x}",
+        u64::from_be_bytes(B256::random()[..8].try_into().unwrap_or_default())
+    ));
     let made = std::fs::create_dir_all(parent).and_then(|()| std::fs::create_dir(&path));
-    made.map_err(|source| ResultError::Disk { doing: "write", path: path.clone(), source })?;
+    made.map_err(|source| ResultError::Disk {
+        doing: "write",
+        path: path.clone(),
+        source,
+    })?;
     Ok(TemporaryFolder(path))
 }
 
 fn put_in_place(unpacked: &Path, folder: &Path) -> Result<(), ResultError> {
-    let writing = |source| ResultError::Disk { doing: "write", path: folder.to_owned(), source };
+    let writing = |source| ResultError::Disk {
+        doing: "write",
+        path: folder.to_owned(),
+        source,
+    };
     match std::fs::remove_dir(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(writing(error)),
         _ => {}

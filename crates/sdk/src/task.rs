@@ -81,23 +81,40 @@ pub async fn view(chain: &Chain, task: TaskId) -> Result<Task, TaskError> {
 /// Looks at a task that must be there.
 pub async fn known(chain: &Chain, task: TaskId) -> Result<Task, TaskError> {
     let viewed = view(chain, task).await?;
-    if viewed.status == TaskStatus::Unset { Err(TaskError::Unknown { task }) } else { Ok(viewed) }
+    if viewed.status == TaskStatus::Unset {
+        Err(TaskError::Unknown { task })
+    } else {
+        Ok(viewed)
+    }
 }
 
 /// Looks at many tasks at once; the answers are in the order of the ids.
 pub async fn view_many(chain: &Chain, tasks: &[TaskId]) -> Result<Vec<Task>, TaskError> {
-    let calls = tasks.iter().map(|task| Hub::viewTaskCall { taskid: task.0 }).collect();
+    let calls = tasks
+        .iter()
+        .map(|task| Hub::viewTaskCall { taskid: task.0 })
+        .collect();
     let doing = format!("look at {} tasks", tasks.len());
     let viewed = chain.hub_many(calls).await.map_err(chain_error(doing))?;
     let read = |(task, viewed): (&TaskId, Hub::Task)| {
-        Task::try_from(viewed).map_err(|source| TaskError::Unreadable { task: *task, source })
+        Task::try_from(viewed).map_err(|source| TaskError::Unreadable {
+            task: *task,
+            source,
+        })
     };
     tasks.iter().zip(viewed).map(read).collect()
 }
 
 /// Starts a task of a deal.
-pub async fn initialize(sender: &Sender, deal: DealId, index: u64) -> Result<(TaskId, Receipt), TaskError> {
-    let call = Hub::initializeCall { dealid: deal.0, idx: U256::from(index) };
+pub async fn initialize(
+    sender: &Sender,
+    deal: DealId,
+    index: u64,
+) -> Result<(TaskId, Receipt), TaskError> {
+    let call = Hub::initializeCall {
+        dealid: deal.0,
+        idx: U256::from(index),
+    };
     let doing = format!("initialize task {index} of deal {deal}");
     let receipt = sender.hub(call).await.map_err(chain_error(doing))?;
     Ok((TaskId::derive(deal, U256::from(index)), receipt))
@@ -105,7 +122,12 @@ pub async fn initialize(sender: &Sender, deal: DealId, index: u64) -> Result<(Ta
 
 /// Ends a task as its scheduler: names where the result lies, and hands `callback` to the requester's contract where
 /// the deal has one.
-pub async fn finalize(sender: &Sender, task: TaskId, link: &ResultLink, callback: Bytes) -> Result<Receipt, TaskError> {
+pub async fn finalize(
+    sender: &Sender,
+    task: TaskId,
+    link: &ResultLink,
+    callback: Bytes,
+) -> Result<Receipt, TaskError> {
     finalize_with(sender, task, link.to_bytes(), callback).await
 }
 
@@ -116,20 +138,33 @@ pub async fn finalize_with(
     results: Bytes,
     callback: Bytes,
 ) -> Result<Receipt, TaskError> {
-    let call = Hub::finalizeCall { taskid: task.0, results, resultsCallback: callback };
-    sender.hub(call).await.map_err(chain_error(format_args!("finalize task {task}")))
+    let call = Hub::finalizeCall {
+        taskid: task.0,
+        results,
+        resultsCallback: callback,
+    };
+    sender
+        .hub(call)
+        .await
+        .map_err(chain_error(format_args!("finalize task {task}")))
 }
 
 /// Takes a task back to contributions, as its scheduler, when nobody of the consensus revealed in time.
 pub async fn reopen(sender: &Sender, task: TaskId) -> Result<Receipt, TaskError> {
     let call = Hub::reopenCall { taskid: task.0 };
-    sender.hub(call).await.map_err(chain_error(format_args!("reopen task {task}")))
+    sender
+        .hub(call)
+        .await
+        .map_err(chain_error(format_args!("reopen task {task}")))
 }
 
 /// Ends a task that nobody finished in time, and gives the money back.
 pub async fn claim(sender: &Sender, task: TaskId) -> Result<Receipt, TaskError> {
     let call = Hub::claimCall { taskid: task.0 };
-    sender.hub(call).await.map_err(chain_error(format_args!("claim task {task}")))
+    sender
+        .hub(call)
+        .await
+        .map_err(chain_error(format_args!("claim task {task}")))
 }
 
 /// One task of a watched deal, as it is now.
@@ -155,7 +190,10 @@ impl TaskState {
                 1 => "1 contribution".to_owned(),
                 some => format!("{some} contributions"),
             },
-            TaskStatus::Revealing => format!("{} of {} winners revealed", task.reveal_counter, task.winner_counter),
+            TaskStatus::Revealing => format!(
+                "{} of {} winners revealed",
+                task.reveal_counter, task.winner_counter
+            ),
             TaskStatus::Completed => "completed".to_owned(),
             TaskStatus::Failed => "failed, money refunded".to_owned(),
         }
@@ -167,10 +205,16 @@ impl TaskState {
 /// What is told is always the chain's state at the time of asking, so that a missed event or a reorganisation only
 /// means that a state is told late or again.
 pub async fn watch(chain: &Chain, deal: DealId) -> Result<TaskWatch, TaskError> {
-    let ids: Vec<(u64, TaskId)> =
-        deal::tasks(chain, deal).await.map_err(|source| TaskError::Deal { source })?;
+    let ids: Vec<(u64, TaskId)> = deal::tasks(chain, deal)
+        .await
+        .map_err(|source| TaskError::Deal { source })?;
     // Followed from before the first look, so that nothing falls between the two.
-    let from = chain.block().await.map_err(chain_error("ask for the newest block"))?.number + 1;
+    let from = chain
+        .block()
+        .await
+        .map_err(chain_error("ask for the newest block"))?
+        .number
+        + 1;
     let events = chain.follow(from);
     let first: Vec<TaskId> = ids.iter().map(|(_, id)| *id).collect();
     let mut watch = TaskWatch {
@@ -238,14 +282,19 @@ impl TaskWatch {
         let mut states: Vec<TaskState> = self
             .last
             .iter()
-            .map(|(id, task)| TaskState { id: *id, index: self.indices[id], task: task.clone() })
+            .map(|(id, task)| TaskState {
+                id: *id,
+                index: self.indices[id],
+                task: task.clone(),
+            })
             .collect();
         states.sort_by_key(|state| state.index);
         states
     }
 
     fn is_over(&self) -> bool {
-        self.last.len() == self.indices.len() && self.last.values().all(|task| task.status.is_over())
+        self.last.len() == self.indices.len()
+            && self.last.values().all(|task| task.status.is_over())
     }
 
     fn touched_by(&self, events: &[HubEvent]) -> Vec<TaskId> {
@@ -264,7 +313,11 @@ impl TaskWatch {
         for (id, task) in ids.iter().zip(tasks) {
             if self.last.get(id) != Some(&task) {
                 self.last.insert(*id, task.clone());
-                self.untold.push_back(TaskState { id: *id, index: self.indices[id], task });
+                self.untold.push_back(TaskState {
+                    id: *id,
+                    index: self.indices[id],
+                    task,
+                });
             }
         }
         Ok(())

@@ -28,7 +28,9 @@ pub struct Wallet {
 
 impl fmt::Debug for Wallet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wallet").field("address", &self.address()).finish_non_exhaustive()
+        f.debug_struct("Wallet")
+            .field("address", &self.address())
+            .finish_non_exhaustive()
     }
 }
 
@@ -36,13 +38,19 @@ impl fmt::Debug for Wallet {
 #[derive(Debug, thiserror::Error)]
 pub enum WalletError {
     /// The text is no private key.
-    #[error("not a private key: expected 64 hexadecimal digits, with or without 0x, of a number the curve allows")]
+    #[error(
+        "not a private key: expected 64 hexadecimal digits, with or without 0x, of a number the curve allows"
+    )]
     BadKey,
     /// The words are no mnemonic phrase.
-    #[error("not a mnemonic phrase: expected 12, 15, 18, 21 or 24 English words of BIP-39 with a valid checksum")]
+    #[error(
+        "not a mnemonic phrase: expected 12, 15, 18, 21 or 24 English words of BIP-39 with a valid checksum"
+    )]
     BadMnemonic,
     /// The environment has no such variable.
-    #[error("no wallet: the environment variable {name} is not set; put a private key or a mnemonic phrase in it")]
+    #[error(
+        "no wallet: the environment variable {name} is not set; put a private key or a mnemonic phrase in it"
+    )]
     NotInEnvironment {
         /// Its name.
         name: String,
@@ -87,7 +95,9 @@ impl Wallet {
     /// A new key from the system's randomness.
     #[must_use]
     pub fn random() -> Self {
-        Self { signer: PrivateKeySigner::random_with(&mut OsRng) }
+        Self {
+            signer: PrivateKeySigner::random_with(&mut OsRng),
+        }
     }
 
     /// From 64 hexadecimal digits, with or without `0x`.
@@ -97,55 +107,80 @@ impl Wallet {
         if digits.len() != 64 {
             return Err(WalletError::BadKey);
         }
-        let signer = digits.parse().map_err(|_: LocalSignerError| WalletError::BadKey)?;
+        let signer = digits
+            .parse()
+            .map_err(|_: LocalSignerError| WalletError::BadKey)?;
         Ok(Self { signer })
     }
 
     /// Account `index` of a mnemonic phrase, at `m/44'/60'/0'/0/index` as every Ethereum wallet derives it.
     pub fn from_mnemonic(phrase: &str, index: u32) -> Result<Self, WalletError> {
         let phrase = phrase.split_whitespace().collect::<Vec<_>>().join(" ");
-        let builder = MnemonicBuilder::<English>::default().phrase(phrase).index(index);
-        let signer = builder.and_then(|builder| builder.build()).map_err(|_| WalletError::BadMnemonic)?;
+        let builder = MnemonicBuilder::<English>::default()
+            .phrase(phrase)
+            .index(index);
+        let signer = builder
+            .and_then(|builder| builder.build())
+            .map_err(|_| WalletError::BadMnemonic)?;
         Ok(Self { signer })
     }
 
     /// From an environment variable that holds a private key, or a mnemonic phrase (its account 0).
     pub fn from_env(name: &str) -> Result<Self, WalletError> {
-        let text = std::env::var(name).map_err(|_| WalletError::NotInEnvironment { name: name.to_owned() })?;
+        let text = std::env::var(name).map_err(|_| WalletError::NotInEnvironment {
+            name: name.to_owned(),
+        })?;
         let wallet = if text.split_whitespace().nth(1).is_some() {
             Self::from_mnemonic(&text, 0)
         } else {
             Self::from_key(&text)
         };
-        wallet.map_err(|source| WalletError::BadEnvironment { name: name.to_owned(), source: Box::new(source) })
+        wallet.map_err(|source| WalletError::BadEnvironment {
+            name: name.to_owned(),
+            source: Box::new(source),
+        })
     }
 
     /// Opens a version 3 keystore file.
     pub fn open_keystore(path: impl AsRef<Path>, password: &str) -> Result<Self, WalletError> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path)
-            .map_err(|source| WalletError::File { doing: "read the keystore", path: path.to_owned(), source })?;
-        let bad = |why: String| WalletError::BadKeystore { path: path.to_owned(), why };
+        let text = fs::read_to_string(path).map_err(|source| WalletError::File {
+            doing: "read the keystore",
+            path: path.to_owned(),
+            source,
+        })?;
+        let bad = |why: String| WalletError::BadKeystore {
+            path: path.to_owned(),
+            why,
+        };
         keystore_is_sound(&text).map_err(bad)?;
         let opened = PrivateKeySigner::decrypt_keystore(path, password);
         match opened {
             Ok(signer) => Ok(Self { signer }),
             // The only failure a sound file leaves: the checksum of the decrypted key does not match. The crate's
             // error type cannot be named here without depending on it, so its words are asked.
-            Err(error) if error.to_string() == "Mac Mismatch" => {
-                Err(WalletError::WrongPassword { path: path.to_owned() })
-            }
+            Err(error) if error.to_string() == "Mac Mismatch" => Err(WalletError::WrongPassword {
+                path: path.to_owned(),
+            }),
             Err(error) => Err(bad(error.to_string())),
         }
     }
 
     /// Writes a version 3 keystore into `folder` (made if missing), readable by its owner only, and names it as geth
     /// does: `UTC--<time>--<address>`. Gives its path.
-    pub fn save_keystore(&self, folder: impl AsRef<Path>, password: &str) -> Result<PathBuf, WalletError> {
+    pub fn save_keystore(
+        &self,
+        folder: impl AsRef<Path>,
+        password: &str,
+    ) -> Result<PathBuf, WalletError> {
         let folder = folder.as_ref();
         let failed = |path: &Path| {
             let path = path.to_owned();
-            move |source| WalletError::File { doing: "write the keystore", path, source }
+            move |source| WalletError::File {
+                doing: "write the keystore",
+                path,
+                source,
+            }
         };
         make_private_folder(folder).map_err(failed(folder))?;
         let name = geth_file_name(SystemTime::now(), self.address());
@@ -154,7 +189,9 @@ impl Wallet {
         let draft_name = format!(".{name}.draft");
         let draft = folder.join(&draft_name);
         private_file(&draft).map_err(failed(&draft))?;
-        let written = self.write_keystore(folder, &draft_name, password).and_then(|()| fs::rename(&draft, &path));
+        let written = self
+            .write_keystore(folder, &draft_name, password)
+            .and_then(|()| fs::rename(&draft, &path));
         if let Err(error) = written {
             // A draft left behind would only confuse; that it cannot be removed adds nothing to the reason.
             let _ = fs::remove_file(&draft);
@@ -164,15 +201,27 @@ impl Wallet {
     }
 
     fn write_keystore(&self, folder: &Path, name: &str, password: &str) -> std::io::Result<()> {
-        PrivateKeySigner::encrypt_keystore(folder, &mut OsRng, self.signer.to_bytes(), password, Some(name))
-            .map_err(std::io::Error::other)?;
+        PrivateKeySigner::encrypt_keystore(
+            folder,
+            &mut OsRng,
+            self.signer.to_bytes(),
+            password,
+            Some(name),
+        )
+        .map_err(std::io::Error::other)?;
         // Wallets list accounts without passwords, so the file says whose it is.
         let path = folder.join(name);
         let mut keystore: Value = serde_json::from_slice(&fs::read(&path)?)?;
         if let Some(fields) = keystore.as_object_mut() {
-            fields.insert("address".to_owned(), Value::String(hex::encode(self.address())));
+            fields.insert(
+                "address".to_owned(),
+                Value::String(hex::encode(self.address())),
+            );
         }
-        let mut file = fs::OpenOptions::new().write(true).truncate(true).open(&path)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open(&path)?;
         file.write_all(&serde_json::to_vec(&keystore)?)?;
         file.sync_all()
     }
@@ -210,7 +259,9 @@ impl Wallet {
     }
 
     fn raw(&self, hash: B256) -> Signature {
-        self.signer.sign_hash_sync(&hash).expect("a local key signs any 32 bytes: signing is deterministic arithmetic")
+        self.signer
+            .sign_hash_sync(&hash)
+            .expect("a local key signs any 32 bytes: signing is deterministic arithmetic")
     }
 }
 
@@ -221,8 +272,13 @@ fn to_bytes(signature: &Signature) -> Bytes {
 /// Refuses what the decrypting crate would stumble over: it trusts lengths it should check, and a hostile file could
 /// ask for any amount of memory.
 fn keystore_is_sound(text: &str) -> Result<(), String> {
-    let keystore: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON ({error})"))?;
-    let field = |path: &str| keystore.pointer(path).ok_or_else(|| format!("{} is missing", &path[1..]));
+    let keystore: Value =
+        serde_json::from_str(text).map_err(|error| format!("it is not JSON ({error})"))?;
+    let field = |path: &str| {
+        keystore
+            .pointer(path)
+            .ok_or_else(|| format!("{} is missing", &path[1..]))
+    };
     if field("/version")?.as_u64() != Some(3) {
         return Err("its version is not 3".to_owned());
     }
@@ -231,23 +287,37 @@ fn keystore_is_sound(text: &str) -> Result<(), String> {
         return Err("its cipher is not aes-128-ctr".to_owned());
     }
     let digits = |name: &str| {
-        let text = field(&format!("{crypto}/{name}"))?.as_str().unwrap_or_default();
-        hex::decode(text).map(|bytes| bytes.len()).map_err(|_| format!("{name} is not hexadecimal"))
+        let text = field(&format!("{crypto}/{name}"))?
+            .as_str()
+            .unwrap_or_default();
+        hex::decode(text)
+            .map(|bytes| bytes.len())
+            .map_err(|_| format!("{name} is not hexadecimal"))
     };
     for (name, bytes) in [("cipherparams/iv", 16), ("ciphertext", 32), ("mac", 32)] {
         if digits(name)? != bytes {
             return Err(format!("{name} is not {bytes} bytes long"));
         }
     }
-    let number = |name: &str| field(&format!("{crypto}/kdfparams/{name}")).map(|value| value.as_u64().unwrap_or(0));
+    let number = |name: &str| {
+        field(&format!("{crypto}/kdfparams/{name}")).map(|value| value.as_u64().unwrap_or(0))
+    };
     if number("dklen")? != 32 {
         return Err("kdfparams/dklen is not 32".to_owned());
     }
     match field(&format!("{crypto}/kdf"))?.as_str() {
         Some("scrypt") => {
             let (n, r, p) = (number("n")?, number("r")?, number("p")?);
-            let memory = n.checked_mul(r).and_then(|product| product.checked_mul(128));
-            if !n.is_power_of_two() || n < 2 || r == 0 || p == 0 || p > 1024 || memory.is_none_or(|bytes| bytes > 1 << 30) {
+            let memory = n
+                .checked_mul(r)
+                .and_then(|product| product.checked_mul(128));
+            if !n.is_power_of_two()
+                || n < 2
+                || r == 0
+                || p == 0
+                || p > 1024
+                || memory.is_none_or(|bytes| bytes > 1 << 30)
+            {
                 return Err("its scrypt parameters are out of range".to_owned());
             }
         }
@@ -299,7 +369,14 @@ type Three = (u64, u64, u64);
 
 fn civil(secs: u64) -> (Three, Three) {
     let second_of_day = secs % 86_400;
-    (civil_date(secs / 86_400), (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60))
+    (
+        civil_date(secs / 86_400),
+        (
+            second_of_day / 3600,
+            second_of_day / 60 % 60,
+            second_of_day % 60,
+        ),
+    )
 }
 
 /// Year, month and day of the Gregorian calendar, `days` after 1 January 1970.
@@ -308,11 +385,16 @@ fn civil_date(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
@@ -328,23 +410,51 @@ mod tests {
 
     #[test]
     fn a_phrase_and_a_key_give_the_accounts_every_wallet_gives() {
-        assert_eq!(Wallet::from_mnemonic(PHRASE, 0).expect("a good phrase").address(), FIRST);
+        assert_eq!(
+            Wallet::from_mnemonic(PHRASE, 0)
+                .expect("a good phrase")
+                .address(),
+            FIRST
+        );
         let spaced = format!("  {}\n", PHRASE.replace(' ', "  "));
-        let second = Wallet::from_mnemonic(&spaced, 1).expect("spaces do not matter").address();
+        let second = Wallet::from_mnemonic(&spaced, 1)
+            .expect("spaces do not matter")
+            .address();
         assert_eq!(second, address!("70997970C51812dc3A010C7d01b50e0d17dc79C8"));
-        assert_eq!(Wallet::from_key(FIRST_KEY).expect("a good key").address(), FIRST);
-        assert_eq!(Wallet::from_key(&FIRST_KEY[2..]).expect("without 0x").address(), FIRST);
+        assert_eq!(
+            Wallet::from_key(FIRST_KEY).expect("a good key").address(),
+            FIRST
+        );
+        assert_eq!(
+            Wallet::from_key(&FIRST_KEY[2..])
+                .expect("without 0x")
+                .address(),
+            FIRST
+        );
     }
 
     #[test]
     fn bad_keys_and_phrases_are_refused_without_being_repeated() {
-        let bad_keys = ["", "0x12", &"f".repeat(64), &"0".repeat(64), &"x".repeat(64)];
+        let bad_keys = [
+            "",
+            "0x12",
+            &"f".repeat(64),
+            &"0".repeat(64),
+            &"x".repeat(64),
+        ];
         for key in bad_keys {
             let error = Wallet::from_key(key).expect_err("no key");
             assert!(matches!(error, WalletError::BadKey));
         }
-        for phrase in ["", "test test", "test test test test test test test test test test test test"] {
-            assert!(matches!(Wallet::from_mnemonic(phrase, 0), Err(WalletError::BadMnemonic)));
+        for phrase in [
+            "",
+            "test test",
+            "test test test test test test test test test test test test",
+        ] {
+            assert!(matches!(
+                Wallet::from_mnemonic(phrase, 0),
+                Err(WalletError::BadMnemonic)
+            ));
         }
         let error = Wallet::from_env("OXEC_NO_SUCH_VARIABLE").expect_err("not set");
         assert!(error.to_string().contains("OXEC_NO_SUCH_VARIABLE"));
@@ -354,7 +464,10 @@ mod tests {
     fn debug_shows_the_address_and_nothing_else() {
         let wallet = Wallet::from_key(FIRST_KEY).expect("a good key");
         let shown = format!("{wallet:?}");
-        assert!(shown.contains("0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"), "{shown}");
+        assert!(
+            shown.contains("0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"),
+            "{shown}"
+        );
         assert!(!shown.contains(&FIRST_KEY[2..12]), "{shown}");
     }
 
@@ -362,20 +475,40 @@ mod tests {
     fn a_keystore_opens_with_its_password_only() {
         let folder = tempfile::tempdir().expect("a folder");
         let wallet = Wallet::random();
-        let path = wallet.save_keystore(folder.path().join("keys"), "correct horse").expect("written");
-        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
-        assert!(name.starts_with("UTC--20") && name.ends_with(&hex::encode(wallet.address())), "{name}");
-        assert_eq!(Wallet::open_keystore(&path, "correct horse").expect("opened"), wallet);
+        let path = wallet
+            .save_keystore(folder.path().join("keys"), "correct horse")
+            .expect("written");
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("a name");
+        assert!(
+            name.starts_with("UTC--20") && name.ends_with(&hex::encode(wallet.address())),
+            "{name}"
+        );
+        assert_eq!(
+            Wallet::open_keystore(&path, "correct horse").expect("opened"),
+            wallet
+        );
         let error = Wallet::open_keystore(&path, "battery").expect_err("wrong password");
-        assert_eq!(error.to_string(), format!("wrong password for the keystore {}", path.display()));
-        let written: Value = serde_json::from_slice(&fs::read(&path).expect("there")).expect("JSON");
+        assert_eq!(
+            error.to_string(),
+            format!("wrong password for the keystore {}", path.display())
+        );
+        let written: Value =
+            serde_json::from_slice(&fs::read(&path).expect("there")).expect("JSON");
         assert_eq!(written["address"], hex::encode(wallet.address()));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+            assert_eq!(
+                fs::metadata(&path).expect("there").permissions().mode() & 0o777,
+                0o600
+            );
         }
-        let files = fs::read_dir(path.parent().expect("a folder")).expect("readable").count();
+        let files = fs::read_dir(path.parent().expect("a folder"))
+            .expect("readable")
+            .count();
         assert_eq!(files, 1, "no draft is left");
     }
 
@@ -383,7 +516,9 @@ mod tests {
     fn a_file_that_is_no_keystore_is_named_in_the_refusal() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notes.txt");
-        let sound = Wallet::random().save_keystore(folder.path(), "p").expect("written");
+        let sound = Wallet::random()
+            .save_keystore(folder.path(), "p")
+            .expect("written");
         let sound: Value = serde_json::from_slice(&fs::read(sound).expect("there")).expect("JSON");
         let broken = |pointer: &str, value: Value| {
             let mut keystore = sound.clone();
@@ -403,7 +538,10 @@ mod tests {
         for case in cases {
             fs::write(&path, &case).expect("written");
             let error = Wallet::open_keystore(&path, "p").expect_err("no keystore");
-            assert!(matches!(error, WalletError::BadKeystore { .. }), "{case}: {error}");
+            assert!(
+                matches!(error, WalletError::BadKeystore { .. }),
+                "{case}: {error}"
+            );
             assert!(error.to_string().contains("notes.txt"), "{error}");
         }
         let error = Wallet::open_keystore(folder.path().join("absent"), "p").expect_err("no file");
@@ -427,7 +565,9 @@ mod tests {
     fn a_message_is_signed_as_wallets_sign_messages() {
         let wallet = Wallet::random();
         let signature = Signature::from_raw(&wallet.sign_message(b"hello")).expect("65 bytes");
-        let signer = signature.recover_address_from_prehash(&eip191_hash_message(b"hello")).expect("a signature");
+        let signer = signature
+            .recover_address_from_prehash(&eip191_hash_message(b"hello"))
+            .expect("a signature");
         assert_eq!(signer, wallet.address());
     }
 }

@@ -52,25 +52,38 @@ pub async fn create(sender: &Sender, description: &str) -> Result<Address, Worke
         workerpoolDescription: description.to_owned(),
     };
     let doing = format!("put the workerpool {description:?} into the registry");
-    sender.send(chain.deployment().workerpool_registry, call).await.map_err(chain_error(doing))?;
+    sender
+        .send(chain.deployment().workerpool_registry, call)
+        .await
+        .map_err(chain_error(doing))?;
     Ok(address)
 }
 
 /// The address a workerpool would have.
-pub async fn predict(chain: &Chain, owner: Address, description: &str) -> Result<Address, WorkerpoolError> {
+pub async fn predict(
+    chain: &Chain,
+    owner: Address,
+    description: &str,
+) -> Result<Address, WorkerpoolError> {
     let call = abi::WorkerpoolRegistry::predictWorkerpoolCall {
         workerpoolOwner: owner,
         workerpoolDescription: description.to_owned(),
     };
     let doing = format!("foresee the address of the workerpool {description:?}");
-    chain.call(chain.deployment().workerpool_registry, call).await.map_err(chain_error(doing))
+    chain
+        .call(chain.deployment().workerpool_registry, call)
+        .await
+        .map_err(chain_error(doing))
 }
 
 /// Whether a workerpool is in the registry.
 pub async fn is_registered(chain: &Chain, workerpool: Address) -> Result<bool, WorkerpoolError> {
     let call = abi::WorkerpoolRegistry::isRegisteredCall { entry: workerpool };
     let doing = format!("look for {workerpool} in the workerpool registry");
-    chain.call(chain.deployment().workerpool_registry, call).await.map_err(chain_error(doing))
+    chain
+        .call(chain.deployment().workerpool_registry, call)
+        .await
+        .map_err(chain_error(doing))
 }
 
 /// Looks at a workerpool.
@@ -82,7 +95,10 @@ pub async fn show(chain: &Chain, workerpool: Address) -> Result<Workerpool, Work
         chain.call(workerpool, abi::Workerpool::ownerCall {}),
         chain.call(workerpool, abi::Workerpool::m_workerpoolDescriptionCall {}),
         chain.call(workerpool, abi::Workerpool::m_workerStakeRatioPolicyCall {}),
-        chain.call(workerpool, abi::Workerpool::m_schedulerRewardRatioPolicyCall {}),
+        chain.call(
+            workerpool,
+            abi::Workerpool::m_schedulerRewardRatioPolicyCall {}
+        ),
     )
     .map_err(chain_error(format!("look at workerpool {workerpool}")))?;
     Ok(Workerpool {
@@ -105,5 +121,8 @@ pub async fn change_policy(
         newSchedulerRewardRatioPolicy: U256::from(scheduler_reward_ratio),
     };
     let doing = format!("change the policy of workerpool {workerpool}");
-    sender.send(workerpool, call).await.map_err(chain_error(doing))
+    sender
+        .send(workerpool, call)
+        .await
+        .map_err(chain_error(doing))
 }

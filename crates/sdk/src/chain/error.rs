@@ -64,7 +64,9 @@ pub enum ChainError {
         why: String,
     },
     /// The node is on another chain than the deployment.
-    #[error("the node at {node} is on chain {found}, but these contracts stand on chain {expected}; check the RPC URL")]
+    #[error(
+        "the node at {node} is on chain {found}, but these contracts stand on chain {expected}; check the RPC URL"
+    )]
     WrongChain {
         /// The node, without credentials.
         node: String,
@@ -74,7 +76,9 @@ pub enum ChainError {
         found: u64,
     },
     /// No code at an address of the deployment.
-    #[error("no contract stands at {address}, where the {what} should be, on chain {chain_id} at {node}; deploy first, or check the deployment file")]
+    #[error(
+        "no contract stands at {address}, where the {what} should be, on chain {chain_id} at {node}; deploy first, or check the deployment file"
+    )]
     NothingThere {
         /// The node, without credentials.
         node: String,

@@ -57,7 +57,9 @@ pub struct EventStream {
 
 impl std::fmt::Debug for EventStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EventStream").field("next_block", &self.next_block).finish_non_exhaustive()
+        f.debug_struct("EventStream")
+            .field("next_block", &self.next_block)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,7 +72,14 @@ impl EventStream {
     pub(super) fn new(chain: Chain, from_block: u64) -> Self {
         let range = chain.inner.options.log_range_blocks.max(1);
         let newest = chain.newest();
-        Self { chain, newest, next_block: from_block, first_block: from_block, told: VecDeque::new(), range }
+        Self {
+            chain,
+            newest,
+            next_block: from_block,
+            first_block: from_block,
+            told: VecDeque::new(),
+            range,
+        }
     }
 
     /// The first block whose events have not been handed out.
@@ -94,7 +103,12 @@ impl EventStream {
                         self.range = (self.range / 2).max(1);
                     }
                     let node = &self.chain.inner.rpc.node;
-                    tracing::warn!(node, ?failure, next_block = self.next_block, "cannot follow the chain for now");
+                    tracing::warn!(
+                        node,
+                        ?failure,
+                        next_block = self.next_block,
+                        "cannot follow the chain for now"
+                    );
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(5));
                 }
@@ -125,7 +139,9 @@ impl EventStream {
                 None => Turn::Wait,
             });
         }
-        let end = head.number().min(self.next_block.saturating_add(self.range - 1));
+        let end = head
+            .number()
+            .min(self.next_block.saturating_add(self.range - 1));
         let end_hash = if end == head.number() {
             head.hash
         } else {
@@ -151,7 +167,10 @@ impl EventStream {
         self.remember(end, end_hash);
         self.next_block = end + 1;
         self.range = (self.range * 2).min(self.chain.inner.options.log_range_blocks.max(1));
-        Ok(Turn::Tell(Followed::Blocks { to_block: end, events }))
+        Ok(Turn::Tell(Followed::Blocks {
+            to_block: end,
+            events,
+        }))
     }
 
     fn remember(&mut self, number: u64, hash: B256) {
@@ -165,7 +184,9 @@ impl EventStream {
 
     /// Whether the newest block's parent is the last block told: then nothing else need be asked.
     async fn continues(&self, head: &Head) -> Result<bool, Failure> {
-        let Some((number, hash)) = self.told.back() else { return Ok(true) };
+        let Some((number, hash)) = self.told.back() else {
+            return Ok(true);
+        };
         if head.number() == number + 1 {
             return Ok(head.parent_hash == *hash);
         }
@@ -177,7 +198,11 @@ impl EventStream {
         let mut intact = true;
         for (number, hash) in self.told.iter().rev() {
             // Heights above the newest block are gone, unless the node merely lags behind what it told before.
-            let standing = if *number == head.number() { Some(head.hash) } else { self.hash_at(*number).await? };
+            let standing = if *number == head.number() {
+                Some(head.hash)
+            } else {
+                self.hash_at(*number).await?
+            };
             if standing == Some(*hash) {
                 return Ok((!intact).then_some(*number));
             }
@@ -187,12 +212,21 @@ impl EventStream {
             return Ok(None);
         }
         // Deeper than remembered: everything since the oldest memory, and the blocks before it that were told.
-        let oldest = self.told.front().map_or(self.first_block, |(number, _)| *number);
-        Ok(Some(oldest.saturating_sub(1).max(self.first_block.saturating_sub(1))))
+        let oldest = self
+            .told
+            .front()
+            .map_or(self.first_block, |(number, _)| *number);
+        Ok(Some(
+            oldest
+                .saturating_sub(1)
+                .max(self.first_block.saturating_sub(1)),
+        ))
     }
 
     async fn hash_at(&self, number: u64) -> Result<Option<B256>, Failure> {
-        Ok(Head::at(&self.chain.inner.rpc, number).await?.map(|block| block.hash))
+        Ok(Head::at(&self.chain.inner.rpc, number)
+            .await?
+            .map(|block| block.hash))
     }
 
     fn go_back(&mut self, back_to: u64) -> Turn {

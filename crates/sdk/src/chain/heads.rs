@@ -44,12 +44,15 @@ impl Head {
     }
 
     pub(super) async fn latest(rpc: &Rpc) -> Result<Self, Failure> {
-        let head: Option<Self> = rpc.request("eth_getBlockByNumber", ("latest", false)).await?;
+        let head: Option<Self> = rpc
+            .request("eth_getBlockByNumber", ("latest", false))
+            .await?;
         head.ok_or_else(|| Failure::Unreadable("it is null".to_owned()))
     }
 
     pub(super) async fn at(rpc: &Rpc, number: u64) -> Result<Option<Self>, Failure> {
-        rpc.request("eth_getBlockByNumber", (U64::from(number), false)).await
+        rpc.request("eth_getBlockByNumber", (U64::from(number), false))
+            .await
     }
 }
 
@@ -65,14 +68,22 @@ impl Heads {
         let (sender, newest) = watch::channel(None);
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
-        let listener = Listener { rpc, ws, poll_every, sender };
+        let listener = Listener {
+            rpc,
+            ws,
+            poll_every,
+            sender,
+        };
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = listener.run() => {}
             }
         });
-        Self { newest, _stop: guard }
+        Self {
+            newest,
+            _stop: guard,
+        }
     }
 }
 
@@ -91,7 +102,11 @@ impl Listener {
                 let started = Instant::now();
                 match self.subscription(ws).await {
                     Ok(()) => {}
-                    Err(why) => tracing::debug!(node = self.rpc.node, why, "no news of blocks over WebSocket"),
+                    Err(why) => tracing::debug!(
+                        node = self.rpc.node,
+                        why,
+                        "no news of blocks over WebSocket"
+                    ),
                 }
                 if started.elapsed() > PING {
                     pause = Duration::from_millis(250);
@@ -112,13 +127,20 @@ impl Listener {
 
     /// Listens until the connection breaks.
     async fn subscription(&self, url: &Url) -> Result<(), String> {
-        let dialled = tokio::time::timeout(Duration::from_secs(5), tokio_tungstenite::connect_async(url.as_str()));
+        let dialled = tokio::time::timeout(
+            Duration::from_secs(5),
+            tokio_tungstenite::connect_async(url.as_str()),
+        );
         let (mut socket, _) = dialled
             .await
             .map_err(|_| "no connection within five seconds".to_owned())?
             .map_err(|error| super::rpc::chained(&error))?;
-        let subscribe = r#"{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}"#;
-        socket.send(Message::text(subscribe)).await.map_err(|error| error.to_string())?;
+        let subscribe =
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}"#;
+        socket
+            .send(Message::text(subscribe))
+            .await
+            .map_err(|error| error.to_string())?;
         let mut subscribed = false;
         let mut heard = Instant::now();
         let mut net = tokio::time::interval(NET);
@@ -139,15 +161,24 @@ impl Listener {
             heard = Instant::now();
             let text = match message {
                 Some(Ok(Message::Text(text))) => text,
-                Some(Ok(Message::Close(_))) | None => return Err("the node closed the connection".to_owned()),
+                Some(Ok(Message::Close(_))) | None => {
+                    return Err("the node closed the connection".to_owned());
+                }
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => return Err(error.to_string()),
             };
             let notice: Notice = serde_json::from_str(&text).map_err(|error| error.to_string())?;
             match notice {
-                Notice { params: Some(params), .. } => self.tell(params.result),
-                Notice { error: Some(error), .. } => return Err(format!("subscription refused: {error}")),
-                Notice { result: Some(_), .. } if !subscribed => {
+                Notice {
+                    params: Some(params),
+                    ..
+                } => self.tell(params.result),
+                Notice {
+                    error: Some(error), ..
+                } => return Err(format!("subscription refused: {error}")),
+                Notice {
+                    result: Some(_), ..
+                } if !subscribed => {
                     subscribed = true;
                     // What came before the subscription stood.
                     self.ask().await;
@@ -166,7 +197,9 @@ impl Listener {
 
     fn tell(&self, head: Head) {
         self.sender.send_if_modified(|newest| {
-            let new = newest.as_ref().is_none_or(|newest| newest.hash != head.hash);
+            let new = newest
+                .as_ref()
+                .is_none_or(|newest| newest.hash != head.hash);
             if new {
                 *newest = Some(Arc::new(head));
             }

@@ -171,23 +171,38 @@ impl Chain {
         let found = chain.node_chain_id().await?;
         let (rpc, deployment) = (&chain.inner.rpc, chain.deployment());
         if found != deployment.chain_id {
-            return Err(ChainError::WrongChain { node: rpc.node.clone(), expected: deployment.chain_id, found });
+            return Err(ChainError::WrongChain {
+                node: rpc.node.clone(),
+                expected: deployment.chain_id,
+                found,
+            });
         }
         for (what, address) in [("hub", deployment.hub), ("token", deployment.rlc)] {
             let code: Bytes = rpc
                 .request("eth_getCode", (address, "latest"))
                 .await
-                .map_err(|failure| rpc.explain(format!("looking for the {what} at {address}"), failure))?;
+                .map_err(|failure| {
+                    rpc.explain(format!("looking for the {what} at {address}"), failure)
+                })?;
             if code.is_empty() {
                 let (node, chain_id) = (rpc.node.clone(), deployment.chain_id);
-                return Err(ChainError::NothingThere { node, what, address, chain_id });
+                return Err(ChainError::NothingThere {
+                    node,
+                    what,
+                    address,
+                    chain_id,
+                });
             }
         }
         Ok(chain)
     }
 
     /// Without looking whether anything is there: for deploying.
-    pub(crate) fn unchecked(rpc_url: &Url, deployment: Deployment, options: ChainOptions) -> Result<Self, ChainError> {
+    pub(crate) fn unchecked(
+        rpc_url: &Url,
+        deployment: Deployment,
+        options: ChainOptions,
+    ) -> Result<Self, ChainError> {
         let inner = Inner {
             rpc: Arc::new(Rpc::new(rpc_url)?),
             url: rpc_url.clone(),
@@ -197,12 +212,16 @@ impl Chain {
             fees: Mutex::new(None),
             senders: Mutex::new(HashMap::new()),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// The chain id the node tells.
     pub(crate) async fn node_chain_id(&self) -> Result<u64, ChainError> {
-        let found: U64 = self.ask("asking for its chain id", "eth_chainId", ()).await?;
+        let found: U64 = self
+            .ask("asking for its chain id", "eth_chainId", ())
+            .await?;
         Ok(found.to())
     }
 
@@ -214,11 +233,16 @@ impl Chain {
         params: P,
     ) -> Result<R, ChainError> {
         let rpc = &self.inner.rpc;
-        rpc.request(method, params).await.map_err(|failure| rpc.explain(doing, failure))
+        rpc.request(method, params)
+            .await
+            .map_err(|failure| rpc.explain(doing, failure))
     }
 
     /// The receipts of transactions, in their order; `None` for those that are not mined.
-    pub(crate) async fn receipts(&self, hashes: &[B256]) -> Result<Vec<Option<Receipt>>, ChainError> {
+    pub(crate) async fn receipts(
+        &self,
+        hashes: &[B256],
+    ) -> Result<Vec<Option<Receipt>>, ChainError> {
         let rpc = &self.inner.rpc;
         let doing = "asking for receipts";
         let params = hashes.iter().map(|hash| (*hash,)).collect();
@@ -228,7 +252,9 @@ impl Chain {
             .map_err(|failure| rpc.explain(doing, failure))?;
         let receipt = |answer: Result<Option<TransactionReceipt>, Failure>| {
             let receipt = answer.map_err(|failure| rpc.explain(doing, failure))?;
-            Ok(receipt.filter(|receipt| receipt.block_number.is_some()).map(Receipt::from))
+            Ok(receipt
+                .filter(|receipt| receipt.block_number.is_some())
+                .map(Receipt::from))
         };
         answers.into_iter().map(receipt).collect()
     }
@@ -253,8 +279,12 @@ impl Chain {
 
     /// Calls a view function of any contract.
     pub async fn call<C: SolCall>(&self, to: Address, call: C) -> Result<C::Return, ChainError> {
-        let request = TransactionRequest::default().to(to).input(Bytes::from(call.abi_encode()).into());
-        let data = self.eth_call(verb::<C>(), request, "latest".to_owned()).await?;
+        let request = TransactionRequest::default()
+            .to(to)
+            .input(Bytes::from(call.abi_encode()).into());
+        let data = self
+            .eth_call(verb::<C>(), request, "latest".to_owned())
+            .await?;
         self.decode_return::<C>(to, &data)
     }
 
@@ -270,7 +300,9 @@ impl Chain {
         let params = calls
             .iter()
             .map(|call| {
-                let request = TransactionRequest::default().to(hub).input(Bytes::from(call.abi_encode()).into());
+                let request = TransactionRequest::default()
+                    .to(hub)
+                    .input(Bytes::from(call.abi_encode()).into());
                 (request, "latest")
             })
             .collect();
@@ -288,15 +320,28 @@ impl Chain {
             .collect()
     }
 
-    fn decode_return<C: SolCall>(&self, to: Address, data: &Bytes) -> Result<C::Return, ChainError> {
+    fn decode_return<C: SolCall>(
+        &self,
+        to: Address,
+        data: &Bytes,
+    ) -> Result<C::Return, ChainError> {
         C::abi_decode_returns(data).map_err(|error| ChainError::Unreadable {
             node: self.inner.rpc.node.clone(),
             doing: format!("{} at {to}", verb::<C>()),
-            why: if data.is_empty() { "nothing came back; is that contract there?".to_owned() } else { error.to_string() },
+            why: if data.is_empty() {
+                "nothing came back; is that contract there?".to_owned()
+            } else {
+                error.to_string()
+            },
         })
     }
 
-    async fn eth_call(&self, verb: String, request: TransactionRequest, block: String) -> Result<Bytes, ChainError> {
+    async fn eth_call(
+        &self,
+        verb: String,
+        request: TransactionRequest,
+        block: String,
+    ) -> Result<Bytes, ChainError> {
         let answer = self.inner.rpc.request("eth_call", (request, block)).await;
         answer.map_err(|failure| self.refused_or(&verb, failure))
     }
@@ -304,7 +349,9 @@ impl Chain {
     /// Sorts a failure of `eth_call` or `eth_estimateGas`: a revert is the contract's, all else the node's.
     fn refused_or(&self, verb: &str, failure: Failure) -> ChainError {
         match failure {
-            Failure::Said { data: Some(data), .. } => refused(verb, &data),
+            Failure::Said {
+                data: Some(data), ..
+            } => refused(verb, &data),
             Failure::Said { ref message, .. } if message.to_lowercase().contains("revert") => {
                 refused(verb, &Bytes::new())
             }
@@ -315,7 +362,9 @@ impl Chain {
     /// The newest block.
     pub async fn block(&self) -> Result<BlockRef, ChainError> {
         let rpc = &self.inner.rpc;
-        let head = Head::latest(rpc).await.map_err(|failure| rpc.explain("asking for the newest block", failure))?;
+        let head = Head::latest(rpc)
+            .await
+            .map_err(|failure| rpc.explain("asking for the newest block", failure))?;
         Ok(BlockRef::from(&head))
     }
 
@@ -339,7 +388,11 @@ impl Chain {
     /// The sender for this key: the same one whenever it is asked for, so that nonces are counted in one place.
     #[must_use]
     pub fn sender(&self, wallet: &Wallet) -> Sender {
-        let mut senders = self.inner.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut senders = self
+            .inner
+            .senders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         senders.retain(|_, sender| sender.strong_count() > 0);
         if let Some(shared) = senders.get(&wallet.address()).and_then(Weak::upgrade) {
             return Sender::from(shared);
@@ -350,7 +403,11 @@ impl Chain {
     }
 
     /// All events of the hub in these blocks, both ends included. A range too large for the node is asked in parts.
-    pub async fn events(&self, from_block: u64, to_block: u64) -> Result<Vec<HubEvent>, ChainError> {
+    pub async fn events(
+        &self,
+        from_block: u64,
+        to_block: u64,
+    ) -> Result<Vec<HubEvent>, ChainError> {
         let mut events = Vec::new();
         let mut next = from_block;
         let mut range = self.inner.options.log_range_blocks.max(1);
@@ -365,9 +422,14 @@ impl Chain {
                     next = end + 1;
                 }
                 // Nodes bound the answer by blocks or by events, each in its own words.
-                Err(Failure::Said { .. }) if range > 1 && end > next => range = (end - next + 1) / 2,
+                Err(Failure::Said { .. }) if range > 1 && end > next => {
+                    range = (end - next + 1) / 2
+                }
                 Err(failure) => {
-                    return Err(self.inner.rpc.explain(format!("asking for events of blocks {next} to {end}"), failure));
+                    return Err(self.inner.rpc.explain(
+                        format!("asking for events of blocks {next} to {end}"),
+                        failure,
+                    ));
                 }
             }
         }
@@ -375,7 +437,11 @@ impl Chain {
     }
 
     /// Events of the hub whose first indexed value is one of `values`, from a block on.
-    pub(crate) async fn events_about(&self, from_block: u64, values: &[B256]) -> Result<Vec<HubEvent>, ChainError> {
+    pub(crate) async fn events_about(
+        &self,
+        from_block: u64,
+        values: &[B256],
+    ) -> Result<Vec<HubEvent>, ChainError> {
         let rpc = &self.inner.rpc;
         let to = self.block().await?.number;
         let mut events = Vec::new();
@@ -397,7 +463,12 @@ impl Chain {
         Ok(events)
     }
 
-    async fn logs(&self, from: u64, to: u64, first_topics: Option<&[B256]>) -> Result<Vec<Log>, Failure> {
+    async fn logs(
+        &self,
+        from: u64,
+        to: u64,
+        first_topics: Option<&[B256]>,
+    ) -> Result<Vec<Log>, Failure> {
         let mut filter = serde_json::json!({
             "fromBlock": U64::from(from),
             "toBlock": U64::from(to),
@@ -416,10 +487,7 @@ impl Chain {
     }
 
     /// Waits until the newest block may have changed since the last call on this receiver, or `at_most` has passed.
-    async fn wait_for_news(
-        newest: &mut watch::Receiver<Option<Arc<Head>>>,
-        at_most: Duration,
-    ) {
+    async fn wait_for_news(newest: &mut watch::Receiver<Option<Arc<Head>>>, at_most: Duration) {
         // A closed channel means that the chain is being dropped; the timer still bounds the wait.
         let changed = async {
             if newest.changed().await.is_err() {
@@ -431,7 +499,12 @@ impl Chain {
 
     fn newest(&self) -> watch::Receiver<Option<Arc<Head>>> {
         let heads = self.inner.heads.get_or_init(|| {
-            let ws = self.inner.options.ws.clone().or_else(|| websocket_of(&self.inner.url));
+            let ws = self
+                .inner
+                .options
+                .ws
+                .clone()
+                .or_else(|| websocket_of(&self.inner.url));
             Heads::listen(self.inner.rpc.clone(), ws, self.inner.options.poll_every)
         });
         heads.newest.clone()
@@ -440,14 +513,22 @@ impl Chain {
     /// What to offer for gas now: twice the newest base fee and the node's idea of a tip, so that six full blocks in
     /// a row do not price a transaction out. Asked for at most every few seconds.
     async fn fees(&self) -> Result<Fees, Failure> {
-        let cached = *self.inner.fees.lock().unwrap_or_else(PoisonError::into_inner);
+        let cached = *self
+            .inner
+            .fees
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some((since, fees)) = cached
             && since.elapsed() < FEES_GOOD_FOR
         {
             return Ok(fees);
         }
         let rpc = &self.inner.rpc;
-        let known = self.inner.heads.get().and_then(|heads| heads.newest.borrow().clone());
+        let known = self
+            .inner
+            .heads
+            .get()
+            .and_then(|heads| heads.newest.borrow().clone());
         let head = match known {
             Some(head) => head,
             None => Arc::new(Head::latest(rpc).await?),
@@ -461,32 +542,56 @@ impl Chain {
                     Err(_) => 1_000_000_000,
                 };
                 let base = base.to::<u128>();
-                Fees::Market { max_fee: base.saturating_mul(2).saturating_add(tip), tip }
+                Fees::Market {
+                    max_fee: base.saturating_mul(2).saturating_add(tip),
+                    tip,
+                }
             }
-            None => Fees::Legacy { price: rpc.request::<_, U128>("eth_gasPrice", ()).await?.to() },
+            None => Fees::Legacy {
+                price: rpc.request::<_, U128>("eth_gasPrice", ()).await?.to(),
+            },
         };
-        *self.inner.fees.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), fees));
+        *self
+            .inner
+            .fees
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), fees));
         Ok(fees)
     }
 
     fn forget_fees(&self) {
-        *self.inner.fees.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self
+            .inner
+            .fees
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 impl From<&Head> for BlockRef {
     fn from(head: &Head) -> Self {
-        Self { number: head.number(), hash: head.hash, time_secs: head.timestamp.saturating_to() }
+        Self {
+            number: head.number(),
+            hash: head.hash,
+            time_secs: head.timestamp.saturating_to(),
+        }
     }
 }
 
 fn refused(verb: &str, data: &Bytes) -> ChainError {
-    ChainError::Refused { verb: verb.to_owned(), refusal: Box::new(Refusal::decode(data)) }
+    ChainError::Refused {
+        verb: verb.to_owned(),
+        refusal: Box::new(Refusal::decode(data)),
+    }
 }
 
 /// The function's name, for people.
 fn verb<C: SolCall>() -> String {
-    C::SIGNATURE.split('(').next().unwrap_or(C::SIGNATURE).to_owned()
+    C::SIGNATURE
+        .split('(')
+        .next()
+        .unwrap_or(C::SIGNATURE)
+        .to_owned()
 }
 
 fn hub_event(log: &Log) -> Option<HubEvent> {
@@ -495,7 +600,12 @@ fn hub_event(log: &Log) -> Option<HubEvent> {
     }
     // Events this version does not know are none of its business.
     let event = Hub::HubEvents::decode_raw_log(log.topics(), &log.data().data).ok()?;
-    Some(HubEvent { block: log.block_number?, tx: log.transaction_hash?, log_index: log.log_index?, event })
+    Some(HubEvent {
+        block: log.block_number?,
+        tx: log.transaction_hash?,
+        log_index: log.log_index?,
+        event,
+    })
 }
 
 /// Where a node that serves both on one port has its WebSocket.

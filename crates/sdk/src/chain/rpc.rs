@@ -29,7 +29,10 @@ pub(super) struct Rpc {
 
 enum Transport {
     Http(RpcClient),
-    WebSocket { url: Url, client: Mutex<Option<RpcClient>> },
+    WebSocket {
+        url: Url,
+        client: Mutex<Option<RpcClient>>,
+    },
 }
 
 /// What a request came to if not to a result.
@@ -38,7 +41,11 @@ pub(super) enum Failure {
     /// No answer; the request may or may not have been heard.
     Away(String),
     /// The node said no.
-    Said { code: i64, message: String, data: Option<Bytes> },
+    Said {
+        code: i64,
+        message: String,
+        data: Option<Bytes>,
+    },
     /// The node said something that is not the answer.
     Unreadable(String),
 }
@@ -48,7 +55,10 @@ impl Rpc {
         let node = public_part(url);
         let transport = match url.scheme() {
             "http" | "https" => {
-                let no_client = |error: reqwest::Error| ChainError::NoClient { node: node.clone(), why: chained(&error) };
+                let no_client = |error: reqwest::Error| ChainError::NoClient {
+                    node: node.clone(),
+                    why: chained(&error),
+                };
                 crate::tls::install();
                 let http = reqwest::Client::builder()
                     .connect_timeout(Duration::from_secs(5))
@@ -61,7 +71,10 @@ impl Rpc {
             }
             "ws" | "wss" => {
                 crate::tls::install();
-                Transport::WebSocket { url: url.clone(), client: Mutex::new(None) }
+                Transport::WebSocket {
+                    url: url.clone(),
+                    client: Mutex::new(None),
+                }
             }
             _ => return Err(ChainError::BadUrl { url: node }),
         };
@@ -78,7 +91,11 @@ impl Rpc {
                 }
                 // Its own retries are cut short: whoever asks decides how long to wait.
                 let connect = WsConnect::new(url.as_str()).with_max_retries(1);
-                let dialled = tokio::time::timeout(Duration::from_secs(5), ClientBuilder::default().ws(connect)).await;
+                let dialled = tokio::time::timeout(
+                    Duration::from_secs(5),
+                    ClientBuilder::default().ws(connect),
+                )
+                .await;
                 let dialled = dialled
                     .map_err(|_| Failure::Away("no connection within five seconds".to_owned()))?
                     .map_err(|error| Failure::Away(chained(&error)))?;
@@ -101,10 +118,14 @@ impl Rpc {
         params: P,
     ) -> Result<R, Failure> {
         let client = self.client().await?;
-        let asked = tokio::time::timeout(REQUEST_TIMEOUT, client.request::<P, R>(method, params)).await;
+        let asked =
+            tokio::time::timeout(REQUEST_TIMEOUT, client.request::<P, R>(method, params)).await;
         let result = match asked {
             Ok(result) => result.map_err(sort),
-            Err(_) => Err(Failure::Away(format!("no answer within {} seconds", REQUEST_TIMEOUT.as_secs()))),
+            Err(_) => Err(Failure::Away(format!(
+                "no answer within {} seconds",
+                REQUEST_TIMEOUT.as_secs()
+            ))),
         };
         if matches!(result, Err(Failure::Away(_))) {
             self.forget().await;
@@ -157,7 +178,12 @@ impl Rpc {
             waiters.push(batch.add_call::<P, R>(method, params).map_err(sort)?);
         }
         let sent = tokio::time::timeout(REQUEST_TIMEOUT, batch.send()).await;
-        let sent = sent.map_err(|_| Failure::Away(format!("no answer within {} seconds", REQUEST_TIMEOUT.as_secs())));
+        let sent = sent.map_err(|_| {
+            Failure::Away(format!(
+                "no answer within {} seconds",
+                REQUEST_TIMEOUT.as_secs()
+            ))
+        });
         if let Err(failure) = sent.and_then(|sent| sent.map_err(sort)) {
             if matches!(failure, Failure::Away(_)) {
                 self.forget().await;
@@ -168,7 +194,9 @@ impl Rpc {
         for waiter in waiters {
             match waiter.await {
                 // An answer that lacks a part of the batch: the whole is asked again, one by one.
-                Err(RpcError::Transport(error)) => return Err(Failure::Unreadable(error.to_string())),
+                Err(RpcError::Transport(error)) => {
+                    return Err(Failure::Unreadable(error.to_string()));
+                }
                 answer => answers.push(answer.map_err(sort)),
             }
         }
@@ -180,7 +208,12 @@ impl Rpc {
         let (node, doing) = (self.node.clone(), doing.into());
         match failure {
             Failure::Away(why) => ChainError::Unreachable { node, doing, why },
-            Failure::Said { code, message, .. } => ChainError::Node { node, doing, code, message },
+            Failure::Said { code, message, .. } => ChainError::Node {
+                node,
+                doing,
+                code,
+                message,
+            },
             Failure::Unreadable(why) => ChainError::Unreadable { node, doing, why },
         }
     }
@@ -190,11 +223,17 @@ fn sort(error: TransportError) -> Failure {
     match error {
         RpcError::ErrorResp(payload) => said(&payload),
         RpcError::Transport(TransportErrorKind::HttpError(error)) if !may_pass(error.status) => {
-            Failure::Said { code: i64::from(error.status), message: shortened(&error.body), data: None }
+            Failure::Said {
+                code: i64::from(error.status),
+                message: shortened(&error.body),
+                data: None,
+            }
         }
         RpcError::Transport(error) => Failure::Away(chained(&error)),
         RpcError::NullResp => Failure::Unreadable("it is null".to_owned()),
-        RpcError::DeserError { err, text } => Failure::Unreadable(format!("{err} in {}", shortened(&text))),
+        RpcError::DeserError { err, text } => {
+            Failure::Unreadable(format!("{err} in {}", shortened(&text)))
+        }
         RpcError::UnsupportedFeature(_) | RpcError::LocalUsageError(_) | RpcError::SerError(_) => {
             Failure::Unreadable(chained(&error))
         }
@@ -209,7 +248,11 @@ fn said(payload: &ErrorPayload) -> Failure {
     }
     // Some nodes give the revert data as the error's plain `data`, without saying "revert" in the message.
     let data = revert.or_else(|| payload.try_data_as::<Bytes>().and_then(Result::ok));
-    Failure::Said { code: payload.code, message: payload.message.to_string(), data }
+    Failure::Said {
+        code: payload.code,
+        message: payload.message.to_string(),
+        data,
+    }
 }
 
 /// Whether an HTTP status tells of a server that is busy or away rather than of a wrong request.
@@ -262,7 +305,9 @@ mod tests {
 
     #[test]
     fn messages_name_a_node_without_its_secrets() {
-        let url: Url = "https://user:secret@rpc.example:8443/v3/0123key?token=t".parse().expect("a URL");
+        let url: Url = "https://user:secret@rpc.example:8443/v3/0123key?token=t"
+            .parse()
+            .expect("a URL");
         assert_eq!(public_part(&url), "https://rpc.example:8443");
     }
 

@@ -92,7 +92,9 @@ pub(super) struct Shared {
 
 impl std::fmt::Debug for Sender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sender").field("address", &self.shared.address).finish_non_exhaustive()
+        f.debug_struct("Sender")
+            .field("address", &self.shared.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -122,7 +124,14 @@ impl Sender {
             fruitless_looks: 0,
         };
         tokio::spawn(desk.run());
-        Self { shared: Arc::new(Shared { chain, address, wallet, queue }) }
+        Self {
+            shared: Arc::new(Shared {
+                chain,
+                address,
+                wallet,
+                queue,
+            }),
+        }
     }
 
     pub(super) fn weak(&self) -> Weak<Shared> {
@@ -154,7 +163,12 @@ impl Sender {
     }
 
     /// The same with a known bound of its gas, which spares the node an estimate: for calls made often.
-    pub async fn send_with_gas<C: SolCall>(&self, to: Address, call: C, gas_limit: u64) -> Result<Receipt, ChainError> {
+    pub async fn send_with_gas<C: SolCall>(
+        &self,
+        to: Address,
+        call: C,
+        gas_limit: u64,
+    ) -> Result<Receipt, ChainError> {
         self.submit(transaction(to, &call, Some(gas_limit))).await
     }
 
@@ -164,14 +178,26 @@ impl Sender {
     }
 
     /// Calls the hub with a known bound of gas.
-    pub async fn hub_with_gas<C: SolCall>(&self, call: C, gas_limit: u64) -> Result<Receipt, ChainError> {
-        self.send_with_gas(self.shared.chain.deployment().hub, call, gas_limit).await
+    pub async fn hub_with_gas<C: SolCall>(
+        &self,
+        call: C,
+        gas_limit: u64,
+    ) -> Result<Receipt, ChainError> {
+        self.send_with_gas(self.shared.chain.deployment().hub, call, gas_limit)
+            .await
     }
 
     /// Sends ether, in wei.
     pub async fn send_ether(&self, to: Address, wei: U256) -> Result<Receipt, ChainError> {
         let verb = "sending ether".to_owned();
-        self.submit(Transaction { verb, to: Some(to), input: Bytes::new(), value: wei, gas_limit: None }).await
+        self.submit(Transaction {
+            verb,
+            to: Some(to),
+            input: Bytes::new(),
+            value: wei,
+            gas_limit: None,
+        })
+        .await
     }
 
     /// Sends any transaction and waits until it is mined.
@@ -186,7 +212,9 @@ impl Sender {
             match self.enqueue(&transaction, gas_limit).await {
                 // Work that depends on others' transactions may need more than was foreseen. It failed, so nothing
                 // but gas was spent, and a fresh estimate knows better; whoever gave the limit decides himself.
-                Err(ChainError::OutOfGas { .. }) if asked_for.is_none() && transaction.gas_limit.is_none() => {
+                Err(ChainError::OutOfGas { .. })
+                    if asked_for.is_none() && transaction.gas_limit.is_none() =>
+                {
                     let estimate = self.estimate(&transaction).await?;
                     transaction.gas_limit = Some(estimate.max(gas_limit).saturating_mul(2));
                 }
@@ -195,10 +223,21 @@ impl Sender {
         }
     }
 
-    async fn enqueue(&self, transaction: &Transaction, gas_limit: u64) -> Result<Receipt, ChainError> {
-        let closed = || ChainError::Closed { verb: transaction.verb.clone() };
+    async fn enqueue(
+        &self,
+        transaction: &Transaction,
+        gas_limit: u64,
+    ) -> Result<Receipt, ChainError> {
+        let closed = || ChainError::Closed {
+            verb: transaction.verb.clone(),
+        };
         let (reply, answer) = oneshot::channel();
-        let job = Job { transaction: transaction.clone(), gas_limit, reply, tries: 0 };
+        let job = Job {
+            transaction: transaction.clone(),
+            gas_limit,
+            reply,
+            tries: 0,
+        };
         self.shared.queue.send(job).map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
@@ -210,19 +249,33 @@ impl Sender {
         let started = Instant::now();
         let mut pause = Duration::from_millis(50);
         loop {
-            match chain.inner.rpc.request::<_, U64>("eth_estimateGas", (request.clone(),)).await {
+            match chain
+                .inner
+                .rpc
+                .request::<_, U64>("eth_estimateGas", (request.clone(),))
+                .await
+            {
                 Ok(estimate) => return Ok(with_margin(estimate.to())),
                 Err(Failure::Away(why)) => {
                     if started.elapsed() + pause > chain.inner.options.patience {
-                        return Err(chain.inner.rpc.explain(transaction.verb.clone(), Failure::Away(why)));
+                        return Err(chain
+                            .inner
+                            .rpc
+                            .explain(transaction.verb.clone(), Failure::Away(why)));
                     }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(2));
                 }
-                Err(Failure::Said { message, data: None, .. }) if is_poverty(&message) => {
+                Err(Failure::Said {
+                    message,
+                    data: None,
+                    ..
+                }) if is_poverty(&message) => {
                     let fees = chain.fees().await.map(Fees::most).unwrap_or_default();
                     let needed = transaction.value + U256::from(fees);
-                    return Err(no_ether(chain, self.shared.address, &transaction.verb, needed).await);
+                    return Err(
+                        no_ether(chain, self.shared.address, &transaction.verb, needed).await,
+                    );
                 }
                 Err(failure) => return Err(chain.refused_or(&transaction.verb, failure)),
             }
@@ -231,7 +284,13 @@ impl Sender {
 }
 
 fn transaction<C: SolCall>(to: Address, call: &C, gas_limit: Option<u64>) -> Transaction {
-    Transaction { verb: verb::<C>(), to: Some(to), input: call.abi_encode().into(), value: U256::ZERO, gas_limit }
+    Transaction {
+        verb: verb::<C>(),
+        to: Some(to),
+        input: call.abi_encode().into(),
+        value: U256::ZERO,
+        gas_limit,
+    }
 }
 
 fn request(from: Address, transaction: &Transaction) -> TransactionRequest {
@@ -252,7 +311,12 @@ fn with_margin(estimate: u64) -> u64 {
 
 async fn no_ether(chain: &Chain, address: Address, verb: &str, needed: U256) -> ChainError {
     let balance = chain.ether(address).await.unwrap_or_default();
-    ChainError::NoEther { verb: verb.to_owned(), address, balance, needed }
+    ChainError::NoEther {
+        verb: verb.to_owned(),
+        address,
+        balance,
+        needed,
+    }
 }
 
 struct Job {
@@ -312,15 +376,33 @@ fn taken(answer: &Result<B256, Failure>) -> Taken {
         Err(_) => return Taken::No,
     };
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if says(&["already known", "already imported", "known transaction", "alreadyknown", "already in the pool", "already exists"]) {
+    if says(&[
+        "already known",
+        "already imported",
+        "known transaction",
+        "alreadyknown",
+        "already in the pool",
+        "already exists",
+    ]) {
         Taken::Yes
-    } else if says(&["nonce too low", "nonce is too low", "old nonce", "nonce has already been used"]) {
+    } else if says(&[
+        "nonce too low",
+        "nonce is too low",
+        "old nonce",
+        "nonce has already been used",
+    ]) {
         Taken::NonceUsed
     } else if says(&["nonce too high", "nonce is too high", "nonce gap", "gapped"]) {
         Taken::NonceAhead
     } else if is_poverty(&message) {
         Taken::Poverty
-    } else if says(&["underpriced", "fee too low", "less than block base fee", "lower than the", "fee cap"]) {
+    } else if says(&[
+        "underpriced",
+        "fee too low",
+        "less than block base fee",
+        "lower than the",
+        "fee cap",
+    ]) {
         Taken::FeeTooLow
     } else {
         Taken::No
@@ -329,7 +411,9 @@ fn taken(answer: &Result<B256, Failure>) -> Taken {
 
 fn is_poverty(message: &str) -> bool {
     let message = message.to_lowercase();
-    message.contains("insufficient funds") || message.contains("doesn't have enough funds") || message.contains("insufficient balance for")
+    message.contains("insufficient funds")
+        || message.contains("doesn't have enough funds")
+        || message.contains("insufficient balance for")
 }
 
 impl Desk {
@@ -347,12 +431,22 @@ impl Desk {
             // Marked as seen before anything is asked, so that a block that comes meanwhile wakes the next wait.
             let head = self.newest.borrow_and_update().clone();
             self.notice(head).await;
-            let sent = if self.in_flight.len() < IN_FLIGHT_MAX { self.send_some().await } else { Vec::new() };
+            let sent = if self.in_flight.len() < IN_FLIGHT_MAX {
+                self.send_some().await
+            } else {
+                Vec::new()
+            };
             if !sent.is_empty() && self.looks_at_once() {
                 let found = self.collect(&sent).await;
-                self.fruitless_looks = if found { 0 } else { self.fruitless_looks.saturating_add(1) };
+                self.fruitless_looks = if found {
+                    0
+                } else {
+                    self.fruitless_looks.saturating_add(1)
+                };
             }
-            if self.in_flight.is_empty() || (self.has_work() && self.in_flight.len() < IN_FLIGHT_MAX) {
+            if self.in_flight.is_empty()
+                || (self.has_work() && self.in_flight.len() < IN_FLIGHT_MAX)
+            {
                 continue;
             }
             tokio::select! {
@@ -385,7 +479,9 @@ impl Desk {
         if !self.has_work() {
             return Vec::new();
         }
-        let Some(fees) = self.prepare().await else { return Vec::new() };
+        let Some(fees) = self.prepare().await else {
+            return Vec::new();
+        };
         let room = BATCH_MAX.min(IN_FLIGHT_MAX - self.in_flight.len());
         let mut batch = Vec::new();
         while batch.len() < room {
@@ -394,12 +490,27 @@ impl Desk {
                 None if !self.holes.is_empty() => Job::doing_nothing(self.address),
                 None => break,
             };
-            let Some(nonce) = self.take_nonce() else { break };
+            let Some(nonce) = self.take_nonce() else {
+                break;
+            };
             let form = self.sign(&job, nonce, fees);
             let now = Instant::now();
-            batch.push((nonce, InFlight { job, fees, forms: vec![form], sent_at: now, last_sent_at: now, strikes: 0 }));
+            batch.push((
+                nonce,
+                InFlight {
+                    job,
+                    fees,
+                    forms: vec![form],
+                    sent_at: now,
+                    last_sent_at: now,
+                    strikes: 0,
+                },
+            ));
         }
-        let raws = batch.iter().map(|(_, sent)| (sent.newest_form().1.clone(),)).collect();
+        let raws = batch
+            .iter()
+            .map(|(_, sent)| (sent.newest_form().1.clone(),))
+            .collect();
         let (answers, resent) = match self.deliver(raws).await {
             Ok(delivered) => delivered,
             Err(why) => {
@@ -422,7 +533,11 @@ impl Desk {
             let hopeless = !matches!(failure, Failure::Away(_));
             if hopeless || started.elapsed() + pause > self.chain.inner.options.patience {
                 for job in self.waiting.drain(..) {
-                    let error = self.chain.inner.rpc.explain(job.transaction.verb.clone(), failure.clone());
+                    let error = self
+                        .chain
+                        .inner
+                        .rpc
+                        .explain(job.transaction.verb.clone(), failure.clone());
                     job.answer(Err(error));
                 }
                 self.holes.clear();
@@ -438,8 +553,13 @@ impl Desk {
         let fees = self.chain.fees().await?;
         if self.next_nonce.is_none() {
             let pending = self.count("pending").await?;
-            let end = self.in_flight.last_key_value().map_or(pending, |(nonce, _)| pending.max(nonce + 1));
-            self.holes = (pending..end).filter(|nonce| !self.in_flight.contains_key(nonce)).collect();
+            let end = self
+                .in_flight
+                .last_key_value()
+                .map_or(pending, |(nonce, _)| pending.max(nonce + 1));
+            self.holes = (pending..end)
+                .filter(|nonce| !self.in_flight.contains_key(nonce))
+                .collect();
             self.next_nonce = Some(end);
         }
         Ok(fees)
@@ -447,7 +567,12 @@ impl Desk {
 
     /// How many transactions of this account the chain counts, "latest" mined or "pending" too.
     async fn count(&self, at: &'static str) -> Result<u64, Failure> {
-        let count: U64 = self.chain.inner.rpc.request("eth_getTransactionCount", (self.address, at)).await?;
+        let count: U64 = self
+            .chain
+            .inner
+            .rpc
+            .request("eth_getTransactionCount", (self.address, at))
+            .await?;
         Ok(count.to())
     }
 
@@ -462,7 +587,9 @@ impl Desk {
 
     fn sign(&self, job: &Job, nonce: u64, fees: Fees) -> (B256, Bytes) {
         let chain_id = self.chain.deployment().chain_id;
-        let Transaction { to, input, value, .. } = job.transaction.clone();
+        let Transaction {
+            to, input, value, ..
+        } = job.transaction.clone();
         let to = to.map_or(TxKind::Create, TxKind::Call);
         let gas_limit = job.gas_limit;
         let transaction = match fees {
@@ -493,15 +620,25 @@ impl Desk {
 
     /// Hands signed transactions to the node, again and again while it is away: the same ones, so that none can be
     /// executed twice. Says whether it took more than one try. The error: patience is over.
-    async fn deliver(&self, raws: Vec<(Bytes,)>) -> Result<(Vec<Result<B256, Failure>>, bool), String> {
+    async fn deliver(
+        &self,
+        raws: Vec<(Bytes,)>,
+    ) -> Result<(Vec<Result<B256, Failure>>, bool), String> {
         let rpc = &self.chain.inner.rpc;
         let started = Instant::now();
         let mut pause = Duration::from_millis(50);
         let mut resent = false;
         loop {
-            match rpc.batch::<_, B256>("eth_sendRawTransaction", raws.clone()).await {
+            match rpc
+                .batch::<_, B256>("eth_sendRawTransaction", raws.clone())
+                .await
+            {
                 Ok(answers) => return Ok((answers, resent)),
-                Err(Failure::Away(why)) if started.elapsed() + pause > self.chain.inner.options.patience => return Err(why),
+                Err(Failure::Away(why))
+                    if started.elapsed() + pause > self.chain.inner.options.patience =>
+                {
+                    return Err(why);
+                }
                 Err(Failure::Away(why)) => {
                     tracing::warn!(node = rpc.node, why, "the node is away; sending again");
                     tokio::time::sleep(pause).await;
@@ -515,15 +652,28 @@ impl Desk {
 
     fn give_up(&mut self, batch: Vec<(u64, InFlight)>, why: &str) {
         for (_, sent) in batch {
-            let (node, verb) = (self.chain.inner.rpc.node.clone(), sent.job.transaction.verb.clone());
+            let (node, verb) = (
+                self.chain.inner.rpc.node.clone(),
+                sent.job.transaction.verb.clone(),
+            );
             let tx = sent.newest_form().0;
-            sent.job.answer(Err(ChainError::Uncertain { node, verb, tx, why: why.to_owned() }));
+            sent.job.answer(Err(ChainError::Uncertain {
+                node,
+                verb,
+                tx,
+                why: why.to_owned(),
+            }));
         }
         self.next_nonce = None;
     }
 
     /// Acts on the node's answers to a batch.
-    fn sort_out(&mut self, batch: Vec<(u64, InFlight)>, answers: Vec<Result<B256, Failure>>, resent: bool) -> Vec<u64> {
+    fn sort_out(
+        &mut self,
+        batch: Vec<(u64, InFlight)>,
+        answers: Vec<Result<B256, Failure>>,
+        resent: bool,
+    ) -> Vec<u64> {
         let mut sent = Vec::new();
         let mut again = Vec::new();
         let mut unused = Vec::new();
@@ -595,7 +745,8 @@ impl Desk {
 
     fn explain_poverty(&self, flight: InFlight) {
         let (chain, address) = (self.chain.clone(), self.address);
-        let needed = U256::from(flight.fees.most()) * U256::from(flight.job.gas_limit) + flight.job.transaction.value;
+        let needed = U256::from(flight.fees.most()) * U256::from(flight.job.gas_limit)
+            + flight.job.transaction.value;
         tokio::spawn(async move {
             let error = no_ether(&chain, address, &flight.job.transaction.verb, needed).await;
             flight.job.answer(Err(error));
@@ -614,7 +765,10 @@ impl Desk {
         }
         let rpc = self.chain.inner.rpc.clone();
         let params = asked.iter().map(|(_, hash)| (*hash,)).collect();
-        let answers = match rpc.batch::<_, Option<TransactionReceipt>>("eth_getTransactionReceipt", params).await {
+        let answers = match rpc
+            .batch::<_, Option<TransactionReceipt>>("eth_getTransactionReceipt", params)
+            .await
+        {
             Ok(answers) => answers,
             Err(failure) => {
                 tracing::debug!(node = rpc.node, ?failure, "no receipts for now");
@@ -629,20 +783,32 @@ impl Desk {
                     self.settle(nonce, receipt);
                 }
                 Ok(_) => {}
-                Err(failure) => tracing::warn!(node = rpc.node, ?failure, "a receipt cannot be read"),
+                Err(failure) => {
+                    tracing::warn!(node = rpc.node, ?failure, "a receipt cannot be read")
+                }
             }
         }
         found
     }
 
     fn settle(&mut self, nonce: u64, receipt: TransactionReceipt) {
-        let Some(flight) = self.in_flight.remove(&nonce) else { return };
+        let Some(flight) = self.in_flight.remove(&nonce) else {
+            return;
+        };
         let block = receipt.block_number.unwrap_or_default();
-        let raw = flight.forms.iter().find(|(hash, _)| *hash == receipt.transaction_hash);
+        let raw = flight
+            .forms
+            .iter()
+            .find(|(hash, _)| *hash == receipt.transaction_hash);
         if let Some((hash, raw)) = raw {
             self.mined.push_back((block, *hash, raw.clone()));
         }
-        while self.mined.len() > 1024 || self.mined.front().is_some_and(|(mined, ..)| mined + 64 < block) {
+        while self.mined.len() > 1024
+            || self
+                .mined
+                .front()
+                .is_some_and(|(mined, ..)| mined + 64 < block)
+        {
             self.mined.pop_front();
         }
         if receipt.inner.status() {
@@ -669,7 +835,10 @@ impl Desk {
         if stuck.is_empty() {
             return;
         }
-        let (Ok(used), Ok(pending)) = (self.count("latest").await, self.count("pending").await) else { return };
+        let (Ok(used), Ok(pending)) = (self.count("latest").await, self.count("pending").await)
+        else {
+            return;
+        };
         self.collect(&stuck).await;
         let mut again: Vec<(Bytes,)> = Vec::new();
         for nonce in stuck {
@@ -689,7 +858,13 @@ impl Desk {
             return;
         }
         tracing::info!(address = %self.address, transactions = again.len(), "sending again what was not mined");
-        match self.chain.inner.rpc.batch::<_, B256>("eth_sendRawTransaction", again).await {
+        match self
+            .chain
+            .inner
+            .rpc
+            .batch::<_, B256>("eth_sendRawTransaction", again)
+            .await
+        {
             Ok(answers) => {
                 for answer in answers.iter().filter(|answer| taken(answer) != Taken::Yes) {
                     tracing::debug!(?answer, "a transaction sent again was not taken");
@@ -703,7 +878,9 @@ impl Desk {
     /// a node that lags behind itself is not believed at once, it starts over with a new nonce.
     fn strike(&mut self, nonce: u64) {
         let resend_after = self.chain.inner.options.resend_after;
-        let Some(mut flight) = self.in_flight.remove(&nonce) else { return };
+        let Some(mut flight) = self.in_flight.remove(&nonce) else {
+            return;
+        };
         flight.strikes += 1;
         if flight.strikes < 3 {
             flight.look_soon(resend_after);
@@ -715,7 +892,11 @@ impl Desk {
         let mut job = flight.job;
         job.tries += 1;
         if job.tries > TRIES_MAX {
-            let failure = Failure::Said { code: 0, message: "its nonces keep being used by others".to_owned(), data: None };
+            let failure = Failure::Said {
+                code: 0,
+                message: "its nonces keep being used by others".to_owned(),
+                data: None,
+            };
             self.refuse(job, Err(failure));
         } else {
             self.waiting.push_front(job);
@@ -727,7 +908,9 @@ impl Desk {
         let head = self.newest.borrow().clone();
         self.chain.forget_fees();
         let fees = self.chain.fees().await.ok()?;
-        let base = head.and_then(|head| head.base_fee_per_gas).map(|base| base.to::<u128>());
+        let base = head
+            .and_then(|head| head.base_fee_per_gas)
+            .map(|base| base.to::<u128>());
         let flight = self.in_flight.get_mut(&nonce)?;
         flight.last_sent_at = Instant::now();
         flight.strikes = 0;
@@ -744,7 +927,9 @@ impl Desk {
                 flight.forms.push(form);
             }
         }
-        self.in_flight.get(&nonce).map(|flight| flight.newest_form().1.clone())
+        self.in_flight
+            .get(&nonce)
+            .map(|flight| flight.newest_form().1.clone())
     }
 
     /// Looks at a new block: if it replaces blocks in which transactions were mined, they are sent again.
@@ -766,7 +951,10 @@ impl Desk {
         }
         let rpc = self.chain.inner.rpc.clone();
         let params = self.mined.iter().map(|(_, hash, _)| (*hash,)).collect();
-        let Ok(receipts) = rpc.batch::<_, Option<serde_json::Value>>("eth_getTransactionReceipt", params).await else {
+        let Ok(receipts) = rpc
+            .batch::<_, Option<serde_json::Value>>("eth_getTransactionReceipt", params)
+            .await
+        else {
             return;
         };
         let lost: Vec<(Bytes,)> = self
@@ -795,7 +983,12 @@ impl Job {
             value: U256::ZERO,
             gas_limit: Some(21_000),
         };
-        Self { transaction, gas_limit: 21_000, reply: oneshot::channel().0, tries: 0 }
+        Self {
+            transaction,
+            gas_limit: 21_000,
+            reply: oneshot::channel().0,
+            tries: 0,
+        }
     }
 
     fn answer(self, result: Result<Receipt, ChainError>) {
@@ -806,7 +999,9 @@ impl Job {
 
 impl InFlight {
     fn newest_form(&self) -> &(B256, Bytes) {
-        self.forms.last().expect("a transaction in flight was signed at least once")
+        self.forms
+            .last()
+            .expect("a transaction in flight was signed at least once")
     }
 
     /// Makes the next look at stuck transactions, in two seconds or so, include this one.
@@ -821,14 +1016,26 @@ impl Fees {
     fn raised_to(self, now: Self) -> Self {
         let raised = |fee: u128| fee.saturating_add(fee / 4).saturating_add(1);
         match (self, now) {
-            (Self::Market { max_fee, tip }, Self::Market { max_fee: max_now, tip: tip_now }) => {
+            (
+                Self::Market { max_fee, tip },
+                Self::Market {
+                    max_fee: max_now,
+                    tip: tip_now,
+                },
+            ) => {
                 let tip = raised(tip).max(tip_now);
-                Self::Market { max_fee: raised(max_fee).max(max_now).max(tip), tip }
+                Self::Market {
+                    max_fee: raised(max_fee).max(max_now).max(tip),
+                    tip,
+                }
             }
-            (Self::Market { max_fee, tip }, Self::Legacy { .. }) => {
-                Self::Market { max_fee: raised(max_fee), tip: raised(tip) }
-            }
-            (Self::Legacy { price }, now) => Self::Legacy { price: raised(price).max(now.most()) },
+            (Self::Market { max_fee, tip }, Self::Legacy { .. }) => Self::Market {
+                max_fee: raised(max_fee),
+                tip: raised(tip),
+            },
+            (Self::Legacy { price }, now) => Self::Legacy {
+                price: raised(price).max(now.most()),
+            },
         }
     }
 }
@@ -851,17 +1058,27 @@ impl From<TransactionReceipt> for Receipt {
 
 /// Plays a failed transaction again, as a call, to hear the contract's reason: on the state after its block, where
 /// what stood in its way is seen best, then on the state before.
-async fn why_it_failed(chain: &Chain, from: Address, job: &Job, receipt: &TransactionReceipt) -> ChainError {
+async fn why_it_failed(
+    chain: &Chain,
+    from: Address,
+    job: &Job,
+    receipt: &TransactionReceipt,
+) -> ChainError {
     let verb = job.transaction.verb.clone();
-    let out_of_gas =
-        ChainError::OutOfGas { verb: verb.clone(), gas_limit: job.gas_limit, tx: receipt.transaction_hash };
+    let out_of_gas = ChainError::OutOfGas {
+        verb: verb.clone(),
+        gas_limit: job.gas_limit,
+        tx: receipt.transaction_hash,
+    };
     if receipt.gas_used >= job.gas_limit - job.gas_limit / 64 {
         return out_of_gas;
     }
     let block = receipt.block_number.unwrap_or_default();
     for number in [block, block.saturating_sub(1)] {
         let request = request(from, &job.transaction);
-        let answer = chain.eth_call(verb.clone(), request, format!("{number:#x}")).await;
+        let answer = chain
+            .eth_call(verb.clone(), request, format!("{number:#x}"))
+            .await;
         if let Err(error @ ChainError::Refused { .. }) = answer {
             return error;
         }
@@ -869,5 +1086,8 @@ async fn why_it_failed(chain: &Chain, from: Address, job: &Job, receipt: &Transa
     if receipt.gas_used >= job.gas_limit / 10 * 9 {
         return out_of_gas;
     }
-    ChainError::Refused { verb, refusal: Box::new(Refusal::decode(&Bytes::new())) }
+    ChainError::Refused {
+        verb,
+        refusal: Box::new(Refusal::decode(&Bytes::new())),
+    }
 }

@@ -144,14 +144,16 @@ impl Bill {
     pub fn totals(&self) -> Vec<Total> {
         let mut totals: BTreeMap<(Role, Address), Total> = BTreeMap::new();
         for line in &self.lines {
-            let total = totals.entry((line.role, line.who)).or_insert_with(|| Total {
-                who: line.who,
-                role: line.role,
-                earned: Nrlc::ZERO,
-                spent: Nrlc::ZERO,
-                frozen: Nrlc::ZERO,
-                why: Vec::new(),
-            });
+            let total = totals
+                .entry((line.role, line.who))
+                .or_insert_with(|| Total {
+                    who: line.who,
+                    role: line.role,
+                    earned: Nrlc::ZERO,
+                    spent: Nrlc::ZERO,
+                    frozen: Nrlc::ZERO,
+                    why: Vec::new(),
+                });
             let amount = line.amount.0;
             match line.flow {
                 Flow::Earned => total.earned.0 = total.earned.0.saturating_add(amount),
@@ -173,16 +175,31 @@ impl Bill {
 
 /// Makes out the bill of a deal, from the chain's events up to now.
 pub async fn bill(chain: &Chain, deal: DealId) -> Result<Bill, PaymentError> {
-    let view = deal::view(chain, deal).await.map_err(|source| PaymentError::Deal { source })?;
+    let view = deal::view(chain, deal)
+        .await
+        .map_err(|source| PaymentError::Deal { source })?;
     let failed = || chain_error(format!("make out the bill of deal {deal}"));
-    let matched = find_match(chain, deal, &view).await?.ok_or(PaymentError::NoHistory { deal })?;
-    let tasks: BTreeMap<TaskId, u64> = view.tasks(deal).map(|(index, task)| (task, index)).collect();
+    let matched = find_match(chain, deal, &view)
+        .await?
+        .ok_or(PaymentError::NoHistory { deal })?;
+    let tasks: BTreeMap<TaskId, u64> = view
+        .tasks(deal)
+        .map(|(index, task)| (task, index))
+        .collect();
     let topics: Vec<B256> = tasks.keys().map(|task| task.0).collect();
-    let about = chain.events_about(matched.block, &topics).await.map_err(failed())?;
+    let about = chain
+        .events_about(matched.block, &topics)
+        .await
+        .map_err(failed())?;
     let transactions: BTreeSet<(u64, u64, B256)> = first_places(&about, &matched);
     let hashes: Vec<B256> = transactions.iter().map(|(.., tx)| *tx).collect();
     let receipts = chain.receipts(&hashes).await.map_err(failed())?;
-    Ok(Clerk { deal, view: &view, tasks: &tasks }.make_out(receipts.into_iter().flatten()))
+    Ok(Clerk {
+        deal,
+        view: &view,
+        tasks: &tasks,
+    }
+    .make_out(receipts.into_iter().flatten()))
 }
 
 /// The distinct transactions, in the order of the chain.
@@ -190,13 +207,23 @@ fn first_places(about: &[HubEvent], matched: &HubEvent) -> BTreeSet<(u64, u64, B
     let mut first: BTreeMap<B256, (u64, u64)> = BTreeMap::new();
     for event in about.iter().chain([matched]) {
         let place = (event.block, event.log_index);
-        first.entry(event.tx).and_modify(|known| *known = (*known).min(place)).or_insert(place);
+        first
+            .entry(event.tx)
+            .and_modify(|known| *known = (*known).min(place))
+            .or_insert(place);
     }
-    first.into_iter().map(|(tx, (block, log_index))| (block, log_index, tx)).collect()
+    first
+        .into_iter()
+        .map(|(tx, (block, log_index))| (block, log_index, tx))
+        .collect()
 }
 
 /// The event that told of the deal: in one of the blocks of the second in which it started.
-async fn find_match(chain: &Chain, deal: DealId, view: &Deal) -> Result<Option<HubEvent>, PaymentError> {
+async fn find_match(
+    chain: &Chain,
+    deal: DealId,
+    view: &Deal,
+) -> Result<Option<HubEvent>, PaymentError> {
     let failed = || chain_error(format!("find the beginning of deal {deal}"));
     let newest = chain.block().await.map_err(failed())?;
     let mut next = first_block_at(chain, view.start_time, newest.number).await?;
@@ -220,7 +247,10 @@ async fn first_block_at(chain: &Chain, time_secs: u64, newest: u64) -> Result<u6
     let (mut low, mut high) = (chain.deployment().block.min(newest), newest);
     while low < high {
         let middle = low + (high - low) / 2;
-        let block = chain.block_at(middle).await.map_err(chain_error(format_args!("look at block {middle}")))?;
+        let block = chain
+            .block_at(middle)
+            .await
+            .map_err(chain_error(format_args!("look at block {middle}")))?;
         match block {
             Some(block) if block.time_secs >= time_secs => high = middle,
             _ => low = middle + 1,
@@ -246,7 +276,11 @@ enum Movement {
 
 impl Clerk<'_> {
     fn make_out(&self, receipts: impl Iterator<Item = Receipt>) -> Bill {
-        let mut bill = Bill { deal: self.deal, lines: Vec::new(), scores: Vec::new() };
+        let mut bill = Bill {
+            deal: self.deal,
+            lines: Vec::new(),
+            scores: Vec::new(),
+        };
         for receipt in receipts {
             let mut moved = Vec::new();
             for event in &receipt.events {
@@ -271,8 +305,14 @@ impl Clerk<'_> {
             Event::TaskContribute(Hub::TaskContribute { taskid, .. }) => {
                 let moved = std::mem::take(moved);
                 // A lone worker's contribution ends the task, and the money with it.
-                let ends = moved.iter().any(|movement| matches!(movement, Movement::Seize(..)));
-                let lines = if ends { self.finalized_lines(&moved) } else { contributed_lines(&moved) };
+                let ends = moved
+                    .iter()
+                    .any(|movement| matches!(movement, Movement::Seize(..)));
+                let lines = if ends {
+                    self.finalized_lines(&moved)
+                } else {
+                    contributed_lines(&moved)
+                };
                 self.write(bill, event, Some(TaskId(*taskid)), lines);
             }
             Event::TaskFinalize(Hub::TaskFinalize { taskid, .. }) => {
@@ -283,15 +323,23 @@ impl Clerk<'_> {
                 let lines = claimed_lines(&std::mem::take(moved));
                 self.write(bill, event, Some(TaskId(*taskid)), lines);
             }
-            Event::AccurateContribution(change) => self.score(bill, change.worker, TaskId(change.taskid), true),
-            Event::FaultyContribution(change) => self.score(bill, change.worker, TaskId(change.taskid), false),
+            Event::AccurateContribution(change) => {
+                self.score(bill, change.worker, TaskId(change.taskid), true)
+            }
+            Event::FaultyContribution(change) => {
+                self.score(bill, change.worker, TaskId(change.taskid), false)
+            }
             _ => {}
         }
     }
 
     fn score(&self, bill: &mut Bill, worker: Address, task: TaskId, accurate: bool) {
         if self.tasks.contains_key(&task) {
-            bill.scores.push(ScoreChange { worker, task, accurate });
+            bill.scores.push(ScoreChange {
+                worker,
+                task,
+                accurate,
+            });
         }
     }
 
@@ -302,17 +350,20 @@ impl Clerk<'_> {
             return;
         }
         let index = index.flatten();
-        let kept = lines.into_iter().filter(|line| !line.amount.is_zero()).map(|line| Line {
-            who: line.who,
-            role: line.role,
-            flow: line.flow,
-            amount: Nrlc(line.amount),
-            why: line.why,
-            task,
-            index,
-            block: event.block,
-            tx: event.tx,
-        });
+        let kept = lines
+            .into_iter()
+            .filter(|line| !line.amount.is_zero())
+            .map(|line| Line {
+                who: line.who,
+                role: line.role,
+                flow: line.flow,
+                amount: Nrlc(line.amount),
+                why: line.why,
+                task,
+                index,
+                block: event.block,
+                tx: event.tx,
+            });
         bill.lines.extend(kept);
     }
 
@@ -324,43 +375,73 @@ impl Clerk<'_> {
         let mut price_is_due = true;
         let mut stake_is_due = true;
         let mut from_kitty = false;
-        let last_reward = moved.iter().rposition(|movement| matches!(movement, Movement::Reward(..)));
+        let last_reward = moved
+            .iter()
+            .rposition(|movement| matches!(movement, Movement::Reward(..)));
         let mut lines = Vec::new();
         for (place, movement) in moved.iter().enumerate() {
             lines.push(match *movement {
                 Movement::Seize(who, amount) if price_is_due => {
                     price_is_due = false;
-                    draft(who, Role::Requester, Flow::Spent, amount, "price of the task")
+                    draft(
+                        who,
+                        Role::Requester,
+                        Flow::Spent,
+                        amount,
+                        "price of the task",
+                    )
                 }
                 Movement::Seize(who, amount) if who == KITTY => {
                     from_kitty = true;
                     draft(who, Role::Kitty, Flow::Spent, amount, "share for a success")
                 }
-                Movement::Seize(who, amount) => {
-                    draft(who, Role::Worker, Flow::Spent, amount, "stake lost: the consensus was another result")
-                }
+                Movement::Seize(who, amount) => draft(
+                    who,
+                    Role::Worker,
+                    Flow::Spent,
+                    amount,
+                    "stake lost: the consensus was another result",
+                ),
                 Movement::Reward(who, amount) if app_is_due => {
                     app_is_due = false;
                     draft(who, Role::AppOwner, Flow::Earned, amount, "use of the app")
                 }
                 Movement::Reward(who, amount) if dataset_is_due => {
                     dataset_is_due = false;
-                    draft(who, Role::DatasetOwner, Flow::Earned, amount, "use of the dataset")
+                    draft(
+                        who,
+                        Role::DatasetOwner,
+                        Flow::Earned,
+                        amount,
+                        "use of the dataset",
+                    )
                 }
                 Movement::Reward(who, amount) if from_kitty => {
                     from_kitty = false;
-                    draft(who, Role::Scheduler, Flow::Earned, amount, "share of the kitty")
+                    draft(
+                        who,
+                        Role::Scheduler,
+                        Flow::Earned,
+                        amount,
+                        "share of the kitty",
+                    )
                 }
                 Movement::Reward(who, amount) if Some(place) == last_reward => {
                     draft(who, Role::Scheduler, Flow::Earned, amount, "scheduling")
                 }
-                Movement::Reward(who, amount) => draft(who, Role::Worker, Flow::Earned, amount, "right result"),
+                Movement::Reward(who, amount) => {
+                    draft(who, Role::Worker, Flow::Earned, amount, "right result")
+                }
                 Movement::Unlock(who, amount) if stake_is_due => {
                     stake_is_due = false;
                     draft(who, Role::Scheduler, Flow::Freed, amount, "stake back")
                 }
-                Movement::Unlock(who, amount) => draft(who, Role::Worker, Flow::Freed, amount, "stake back"),
-                Movement::Lock(who, amount) => draft(who, Role::Worker, Flow::Frozen, amount, "stake"),
+                Movement::Unlock(who, amount) => {
+                    draft(who, Role::Worker, Flow::Freed, amount, "stake back")
+                }
+                Movement::Lock(who, amount) => {
+                    draft(who, Role::Worker, Flow::Frozen, amount, "stake")
+                }
             });
         }
         lines
@@ -376,7 +457,13 @@ struct Draft {
 }
 
 fn draft(who: Address, role: Role, flow: Flow, amount: U256, why: &'static str) -> Draft {
-    Draft { who, role, flow, amount, why }
+    Draft {
+        who,
+        role,
+        flow,
+        amount,
+        why,
+    }
 }
 
 /// The payer's money for the whole bag, then the scheduler's stake.
@@ -385,8 +472,20 @@ fn matched_lines(moved: &[Movement]) -> Vec<Draft> {
     for movement in moved {
         if let Movement::Lock(who, amount) = *movement {
             lines.push(match lines.len() {
-                0 => draft(who, Role::Requester, Flow::Frozen, amount, "price of all tasks"),
-                _ => draft(who, Role::Scheduler, Flow::Frozen, amount, "stake for all tasks"),
+                0 => draft(
+                    who,
+                    Role::Requester,
+                    Flow::Frozen,
+                    amount,
+                    "price of all tasks",
+                ),
+                _ => draft(
+                    who,
+                    Role::Scheduler,
+                    Flow::Frozen,
+                    amount,
+                    "stake for all tasks",
+                ),
             });
         }
     }
@@ -395,7 +494,9 @@ fn matched_lines(moved: &[Movement]) -> Vec<Draft> {
 
 fn contributed_lines(moved: &[Movement]) -> Vec<Draft> {
     let lock = |movement: &Movement| match *movement {
-        Movement::Lock(who, amount) => Some(draft(who, Role::Worker, Flow::Frozen, amount, "stake")),
+        Movement::Lock(who, amount) => {
+            Some(draft(who, Role::Worker, Flow::Frozen, amount, "stake"))
+        }
         _ => None,
     };
     moved.iter().filter_map(lock).collect()
@@ -409,14 +510,38 @@ fn claimed_lines(moved: &[Movement]) -> Vec<Draft> {
         lines.push(match *movement {
             Movement::Unlock(who, amount) if refund_is_due => {
                 refund_is_due = false;
-                draft(who, Role::Requester, Flow::Freed, amount, "refund: nobody finished in time")
+                draft(
+                    who,
+                    Role::Requester,
+                    Flow::Freed,
+                    amount,
+                    "refund: nobody finished in time",
+                )
             }
-            Movement::Unlock(who, amount) => draft(who, Role::Worker, Flow::Freed, amount, "stake back"),
-            Movement::Seize(who, amount) => {
-                draft(who, Role::Scheduler, Flow::Spent, amount, "stake lost: the task was not finished in time")
+            Movement::Unlock(who, amount) => {
+                draft(who, Role::Worker, Flow::Freed, amount, "stake back")
             }
-            Movement::Reward(who, amount) => draft(who, Role::Kitty, Flow::Earned, amount, "a scheduler's lost stake"),
-            Movement::Lock(who, amount) => draft(who, Role::Kitty, Flow::Frozen, amount, "kept for later successes"),
+            Movement::Seize(who, amount) => draft(
+                who,
+                Role::Scheduler,
+                Flow::Spent,
+                amount,
+                "stake lost: the task was not finished in time",
+            ),
+            Movement::Reward(who, amount) => draft(
+                who,
+                Role::Kitty,
+                Flow::Earned,
+                amount,
+                "a scheduler's lost stake",
+            ),
+            Movement::Lock(who, amount) => draft(
+                who,
+                Role::Kitty,
+                Flow::Frozen,
+                amount,
+                "kept for later successes",
+            ),
         });
     }
     lines

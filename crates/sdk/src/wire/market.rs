@@ -243,9 +243,9 @@ impl FromStr for Whom {
         if text == "any" {
             return Ok(Self::Any);
         }
-        text.parse()
-            .map(Self::Only)
-            .map_err(|_| format!("{text:?} is neither an address (0x and 40 hexadecimal digits) nor `any`"))
+        text.parse().map(Self::Only).map_err(|_| {
+            format!("{text:?} is neither an address (0x and 40 hexadecimal digits) nor `any`")
+        })
     }
 }
 
@@ -327,7 +327,7 @@ pub struct OrderQuery {
     /// Page, from 0. Default: 0.
     #[serde(with = "text", skip_serializing_if = "Option::is_none")]
     pub page_index: Option<u64>,
-    /// Orders per page, 10 to 1000. Default: 20.
+    /// Orders per page, 1 to 1000. Default: 20.
     #[serde(with = "text", skip_serializing_if = "Option::is_none")]
     pub page_size: Option<u64>,
 }
@@ -420,7 +420,10 @@ pub fn challenge_digest(chain_id: u64, challenge: &str) -> B256 {
         None,
         None,
     );
-    typed_data::Challenge { challenge: challenge.to_owned() }.eip712_signing_hash(&domain)
+    typed_data::Challenge {
+        challenge: challenge.to_owned(),
+    }
+    .eip712_signing_hash(&domain)
 }
 
 /// The `authorization` header: `<digest>_<signature>_<address>`.
@@ -466,7 +469,10 @@ mod text {
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<T: Display, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        value: &Option<T>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         match value {
             Some(value) => to.collect_str(value),
             None => to.serialize_none(),
@@ -479,7 +485,9 @@ mod text {
         D: Deserializer<'de>,
     {
         let text = String::deserialize(from)?;
-        text.parse().map(Some).map_err(|why| D::Error::custom(format_args!("{text:?} cannot be read: {why}")))
+        text.parse()
+            .map(Some)
+            .map_err(|why| D::Error::custom(format_args!("{text:?} cannot be read: {why}")))
     }
 }
 
@@ -498,10 +506,14 @@ mod tag {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Tag>, D::Error> {
         let text = String::deserialize(from)?;
-        let bits = text.strip_prefix("0x").and_then(|digits| U256::from_str_radix(digits, 16).ok());
+        let bits = text
+            .strip_prefix("0x")
+            .and_then(|digits| U256::from_str_radix(digits, 16).ok());
         match bits {
             Some(bits) => Ok(Some(Tag(B256::from(bits)))),
-            None => Err(D::Error::custom(format_args!("{text:?} is not a tag: expected 0x and up to 64 hexadecimal digits"))),
+            None => Err(D::Error::custom(format_args!(
+                "{text:?} is not a tag: expected 0x and up to 64 hexadecimal digits"
+            ))),
         }
     }
 }
@@ -547,7 +559,13 @@ mod tests {
                 ok: true,
                 record: Record {
                     order_hash: OrderHash(B256::repeat_byte(1)),
-                    order: Signed { order: AppOrder { volume: U256::MAX, ..AppOrder::default() }, sign: Bytes::new() },
+                    order: Signed {
+                        order: AppOrder {
+                            volume: U256::MAX,
+                            ..AppOrder::default()
+                        },
+                        sign: Bytes::new(),
+                    },
                     chain_id: 31337,
                     remaining,
                     status: OrderStatus::Open,
@@ -556,7 +574,10 @@ mod tests {
                 },
             };
             let text = serde_json::to_string(&record).expect("plain data");
-            assert_eq!(serde_json::from_str::<Lookup<AppOrder>>(&text).expect("as written"), record);
+            assert_eq!(
+                serde_json::from_str::<Lookup<AppOrder>>(&text).expect("as written"),
+                record
+            );
         }
     }
 

@@ -26,7 +26,10 @@
 //! reads from the deal.
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
-use protocol::{deployment::Deployment, ids::{DealId, TaskId}};
+use protocol::{
+    deployment::Deployment,
+    ids::{DealId, TaskId},
+};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -86,19 +89,35 @@ pub enum ToPool {
         /// Tasks in this worker's journal, from before a restart or a lost connection.
         holding: Vec<TaskId>,
     },
-    Accepted { task: TaskId },
+    Accepted {
+        task: TaskId,
+    },
     /// Not for me (limits, terms, no money for the stake); give it to another at once.
-    Declined { task: TaskId, reason: String },
+    Declined {
+        task: TaskId,
+        reason: String,
+    },
     /// The sandbox has started.
-    Computing { task: TaskId },
+    Computing {
+        task: TaskId,
+    },
     /// My contribution is on chain.
-    Contributed { task: TaskId },
+    Contributed {
+        task: TaskId,
+    },
     /// It failed here; nothing was contributed.
-    Failed { task: TaskId, failure: TaskFailure },
+    Failed {
+        task: TaskId,
+        failure: TaskFailure,
+    },
     /// My digest is on chain.
-    Revealed { task: TaskId },
+    Revealed {
+        task: TaskId,
+    },
     /// The result's bytes are with you.
-    Uploaded { task: TaskId },
+    Uploaded {
+        task: TaskId,
+    },
 }
 
 /// One task for one worker.

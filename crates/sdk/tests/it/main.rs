@@ -1,0 +1,9 @@
+//! The SDK against a real chain in this process, with the real contracts.
+
+mod follow;
+mod payment;
+mod proxy;
+mod result;
+mod sender;
+mod town;
+mod walk;

@@ -1,0 +1,134 @@
+//! Many transactions of one key at once, through bad weather.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use alloy_primitives::{Address, U256};
+use devchain::{Config, Mining};
+use protocol::abi::RLC;
+use protocol::payment::Nrlc;
+use sdk::chain::{ChainError, ChainOptions, Receipt, Sender};
+use sdk::payment;
+use sdk::wallet::Wallet;
+use tokio::task::JoinSet;
+
+use crate::proxy::Proxy;
+use crate::town::{Town, url};
+
+/// Sends `count` transfers of 1 nRLC from as many tasks at once.
+async fn many_transfers(sender: &Sender, to: Address, count: u64) -> Vec<Result<Receipt, ChainError>> {
+    let rlc = sender.chain().deployment().rlc;
+    let mut tasks = JoinSet::new();
+    for _ in 0..count {
+        let sender = sender.clone();
+        tasks.spawn(async move {
+            sender.send_with_gas(rlc, RLC::transferCall { to, value: U256::from(1) }, 100_000).await
+        });
+    }
+    tasks.join_all().await
+}
+
+async fn check(town: &Town, to: Address, results: Vec<Result<Receipt, ChainError>>, count: u64) {
+    let receipts: Vec<Receipt> = results.into_iter().map(|result| result.expect("mined")).collect();
+    let distinct: BTreeSet<_> = receipts.iter().map(|receipt| receipt.tx).collect();
+    assert_eq!(distinct.len() as u64, count);
+    let arrived = payment::wallet_balance(&town.chain, to).await.expect("a balance");
+    assert_eq!(arrived, Nrlc::nrlc(count), "each exactly once");
+}
+
+#[tokio::test]
+async fn two_hundred_transactions_of_one_key_go_out_together() {
+    let town = Town::start().await;
+    let sender = town.somebody(Nrlc::rlc(1)).await;
+    let to = Wallet::random().address();
+    let started = Instant::now();
+    let results = many_transfers(&sender, to, 200).await;
+    eprintln!("200 transactions in {:?}", started.elapsed());
+    check(&town, to, results, 200).await;
+}
+
+#[tokio::test]
+async fn where_blocks_take_their_time_many_share_one() {
+    let mining = Mining::Interval(Duration::from_millis(300));
+    let town = Town::start_with(Config::default().mining(mining)).await;
+    let sender = town.somebody(Nrlc::rlc(1)).await;
+    let to = Wallet::random().address();
+    let results = many_transfers(&sender, to, 200).await;
+    let blocks: BTreeSet<u64> = results.iter().flatten().map(|receipt| receipt.block).collect();
+    check(&town, to, results, 200).await;
+    assert!(blocks.len() < 50, "200 transactions took {} blocks", blocks.len());
+}
+
+#[tokio::test]
+async fn a_refused_transaction_does_not_hold_up_those_behind_it() {
+    let town = Town::start().await;
+    let sender = town.somebody(Nrlc::nrlc(20)).await;
+    let to = Wallet::random().address();
+    // Only 20 of these can be paid.
+    let results = many_transfers(&sender, to, 50).await;
+    let (fine, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    assert_eq!((fine.len(), refused.len()), (20, 30));
+    for refused in refused {
+        let error = refused.expect_err("partitioned");
+        assert!(error.refusal().is_some(), "{error:?}");
+    }
+    check(&town, to, fine, 20).await;
+}
+
+#[tokio::test]
+async fn two_senders_of_one_key_come_to_terms() {
+    let town = Town::start().await;
+    let sender = town.somebody(Nrlc::rlc(1)).await;
+    // As if another process used the key too.
+    let other = town.connect(&url(&town.devchain.http_url()), ChainOptions::default()).await;
+    let rival = other.sender(sender.wallet());
+    let to = Wallet::random().address();
+    let (some, others) = tokio::join!(many_transfers(&sender, to, 40), many_transfers(&rival, to, 40));
+    check(&town, to, some.into_iter().chain(others).collect(), 80).await;
+}
+
+#[tokio::test]
+async fn a_node_that_goes_away_in_the_middle_costs_time_and_nothing_else() {
+    let town = Town::start().await;
+    let wallet = town.somebody(Nrlc::rlc(1)).await.wallet().clone();
+    let proxy = Proxy::start(town.devchain.address()).await;
+    let options = ChainOptions { resend_after: Duration::from_millis(500), ..ChainOptions::default() };
+    let chain = town.connect(&proxy.http_url(), options).await;
+    let sender = chain.sender(&wallet);
+    let to = Wallet::random().address();
+    let storm = async {
+        for _ in 0..5 {
+            // Answers get lost after the node has heard the question: the hard case.
+            proxy.after_requests(7).await;
+            proxy.cut();
+            assert!(chain.block().await.is_err_and(|error| error.is_transient()));
+            proxy.mend();
+        }
+    };
+    let sending = async {
+        let mut results = Vec::new();
+        for _ in 0..6 {
+            results.extend(many_transfers(&sender, to, 20).await);
+        }
+        results
+    };
+    let (results, ()) = tokio::join!(sending, storm);
+    check(&town, to, results, 120).await;
+}
+
+#[tokio::test]
+async fn patience_has_an_end_and_says_so() {
+    let town = Town::start().await;
+    let wallet = town.somebody(Nrlc::rlc(1)).await.wallet().clone();
+    let proxy = Proxy::start(town.devchain.address()).await;
+    let options = ChainOptions { patience: Duration::from_millis(200), ..ChainOptions::default() };
+    let chain = town.connect(&proxy.http_url(), options).await;
+    let sender = chain.sender(&wallet);
+    payment::deposit(&sender, Nrlc::nrlc(1)).await.expect("while it is there");
+    proxy.cut();
+    let error = payment::deposit(&sender, Nrlc::nrlc(1)).await.expect_err("nobody answers");
+    assert!(error.is_transient(), "{error:?}");
+    proxy.mend();
+    payment::deposit(&sender, Nrlc::nrlc(1)).await.expect("it is back");
+    assert_eq!(town.account(wallet.address()).await.balance, Nrlc::nrlc(2));
+}
