@@ -1,0 +1,222 @@
+//! Keeping the book true: whatever the chain does to an order, the book follows.
+//!
+//! The hub's events say which orders to look at again: those matched or closed, and those whose signer's free money
+//! moved. What stands in the book is then what the hub answers now, not what was counted along. Once in a while every
+//! order that may yet be matched is looked at, for what events of the hub do not tell (an asset changed hands) and
+//! as a net under everything else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use alloy_primitives::{Address, U256};
+use protocol::abi::Hub::HubEvents;
+use protocol::ids::OrderHash;
+use protocol::order::OrderKind;
+use sdk::chain::{EventStream, Followed, HubEvent};
+use sdk::wire::market::OrderStatus;
+use tokio::time::MissedTickBehavior;
+
+use crate::book::Market;
+use crate::db::Entry;
+use crate::law::Standing;
+use crate::refusal::Refusal;
+
+/// After a restart, how many blocks are told again: a reorganisation while nobody looked is rarely deeper.
+pub(crate) const TOLD_AGAIN: u64 = 64;
+
+/// Orders to look at again.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Touched {
+    /// The block of the last event about each, and whether it was closed.
+    orders: BTreeMap<OrderHash, (u64, bool)>,
+    /// Whose free money moved.
+    accounts: BTreeSet<Address>,
+}
+
+/// What the truth-keeper does next.
+#[derive(Debug)]
+enum Chore {
+    Take(Followed),
+    LookAtAll,
+}
+
+/// How much of the chain is asked about an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// What events of the hub can change.
+    Hub,
+    /// Also who owns the asset.
+    Everything,
+}
+
+impl Market {
+    /// Follows the chain until dropped.
+    pub(crate) async fn keep_true(&self, mut events: EventStream) {
+        let mut net =
+            tokio::time::interval(Duration::from_secs(self.options.safety_net_secs.max(1)));
+        net.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let chore = tokio::select! {
+                followed = events.next() => Chore::Take(followed),
+                _ = net.tick() => Chore::LookAtAll,
+            };
+            self.until_done(&chore).await;
+        }
+    }
+
+    /// News must not be lost: what fails for now is done again, until it is done.
+    async fn until_done(&self, chore: &Chore) {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let done = match chore {
+                Chore::Take(followed) => self.take(followed).await,
+                Chore::LookAtAll => self.look_at_all().await,
+            };
+            let Err(refusal) = done else { return };
+            let cause = std::error::Error::source(&refusal)
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            tracing::warn!(error = %refusal, cause, "cannot keep the book true for now");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    async fn take(&self, followed: &Followed) -> Result<(), Refusal> {
+        let block = match followed {
+            Followed::Blocks { to_block, events } => {
+                let touched = touched(events, self.law.chain().deployment().hub);
+                if touched != Touched::default() {
+                    let _changing = self.truth.write().await;
+                    self.look_again(&touched, *to_block).await?;
+                }
+                *to_block
+            }
+            Followed::Reorganised { back_to } => {
+                tracing::info!(back_to, "the chain was reorganised");
+                let _changing = self.truth.write().await;
+                let entries = self.db.entries_changed_after(*back_to).await?;
+                self.reconcile(entries, &BTreeMap::new(), Look::Everything, *back_to)
+                    .await?;
+                *back_to
+            }
+        };
+        self.db.set_followed(block).await?;
+        self.followed_block.store(block, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn look_again(&self, touched: &Touched, block: u64) -> Result<(), Refusal> {
+        let hashes: Vec<_> = touched.orders.keys().copied().collect();
+        let accounts: Vec<_> = touched.accounts.iter().copied().collect();
+        let mut entries = self.db.entries(&hashes).await?;
+        for entry in self.db.entries_backed_by(&accounts).await? {
+            if !touched.orders.contains_key(&entry.hash) {
+                entries.push(entry);
+            }
+        }
+        self.reconcile(entries, &touched.orders, Look::Hub, block)
+            .await
+    }
+
+    /// Every order that may yet be matched, a page at a time, so that visitors are not kept waiting.
+    pub(crate) async fn look_at_all(&self) -> Result<(), Refusal> {
+        let mut after = 0;
+        loop {
+            let _changing = self.truth.write().await;
+            let (entries, last) = self.db.entries_after(after).await?;
+            let Some(last) = last else { return Ok(()) };
+            let block = self.followed_block.load(Ordering::Relaxed);
+            self.reconcile(entries, &BTreeMap::new(), Look::Everything, block)
+                .await?;
+            after = last;
+        }
+    }
+
+    /// Asks the chain about these orders and writes down what changed.
+    async fn reconcile(
+        &self,
+        entries: Vec<Entry>,
+        told: &BTreeMap<OrderHash, (u64, bool)>,
+        look: Look,
+        block: u64,
+    ) -> Result<(), Refusal> {
+        let hashes: Vec<_> = entries.iter().map(|entry| entry.hash).collect();
+        let consumed = self.law.consumed_many(&hashes).await?;
+        let mut owners: BTreeMap<(OrderKind, Address), Option<Address>> = BTreeMap::new();
+        let mut free: BTreeMap<Address, U256> = BTreeMap::new();
+        for (entry, consumed) in entries.into_iter().zip(consumed) {
+            let owner = if look == Look::Everything || entry.status == OrderStatus::Dead {
+                let asset = (entry.kind, entry.subject);
+                if !owners.contains_key(&asset) {
+                    owners.insert(asset, self.law.owner(entry.kind, entry.subject).await?);
+                }
+                owners[&asset]
+            } else {
+                Some(entry.signer)
+            };
+            let free = if entry.stake_per_task.is_zero() {
+                U256::ZERO
+            } else {
+                if !free.contains_key(&entry.signer) {
+                    free.insert(entry.signer, self.law.free(entry.signer).await?);
+                }
+                free[&entry.signer]
+            };
+            let event = told.get(&entry.hash);
+            let closed =
+                entry.status == OrderStatus::Canceled || event.is_some_and(|(_, closed)| *closed);
+            let standing = Standing {
+                signer: entry.signer,
+                owner,
+                volume: entry.volume,
+                consumed,
+                stake_per_task: entry.stake_per_task,
+                free,
+                closed,
+            };
+            let (remaining, status) = (standing.remaining(), standing.status());
+            if (remaining, status) != (entry.remaining, entry.status) {
+                let block = event.map_or(block, |(block, _)| *block);
+                self.db
+                    .set_standing(entry.hash, remaining, status, block)
+                    .await?;
+                tracing::info!(order.hash = %entry.hash, %remaining, ?status, "order changed by the chain");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which orders these events concern.
+fn touched(events: &[HubEvent], hub: Address) -> Touched {
+    let mut touched = Touched::default();
+    for HubEvent { block, event, .. } in events {
+        let mut order = |hash, closed| {
+            let entry = touched.orders.entry(OrderHash(hash)).or_default();
+            *entry = (*block, entry.1 || closed);
+        };
+        match event {
+            HubEvents::OrdersMatched(event) => {
+                for hash in [
+                    event.appHash,
+                    event.datasetHash,
+                    event.workerpoolHash,
+                    event.requestHash,
+                ] {
+                    order(hash, false);
+                }
+            }
+            HubEvents::ClosedAppOrder(event) => order(event.appHash, true),
+            HubEvents::ClosedDatasetOrder(event) => order(event.datasetHash, true),
+            HubEvents::ClosedWorkerpoolOrder(event) => order(event.workerpoolHash, true),
+            HubEvents::ClosedRequestOrder(event) => order(event.requestHash, true),
+            HubEvents::Transfer(event) => touched.accounts.extend([event.from, event.to]),
+            _ => {}
+        }
+    }
+    touched.accounts.remove(&hub);
+    touched.accounts.remove(&Address::ZERO);
+    touched
+}
