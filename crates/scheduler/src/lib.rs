@@ -19,19 +19,47 @@
 
 mod options;
 
+mod board;
+mod context;
+mod db;
+mod memory;
+mod task;
+mod watch;
+
+mod deal;
+mod result;
+mod work;
+
+mod door;
+
+pub use door::DealReport;
 pub use options::Options;
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use alloy_primitives::Address;
+use protocol::abi::Workerpool;
 use sdk::chain::{Chain, ChainError};
 use sdk::wallet::Wallet;
+use sdk::wire::pool::PoolInfo;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
+
+use crate::board::Board;
+use crate::context::Context;
+use crate::db::{Db, Identity};
+use crate::watch::Watch;
+
+/// How long a shutdown waits for what is under way.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a scheduler stands on.
 #[derive(Debug, Clone)]
@@ -53,7 +81,9 @@ pub struct Service;
 #[non_exhaustive]
 pub enum Error {
     /// The door's address is taken, or not ours.
-    #[error("cannot listen on {address}: choose another address, or stop the program that holds it")]
+    #[error(
+        "cannot listen on {address}: choose another address, or stop the program that holds it"
+    )]
     Listen {
         /// As the options say.
         address: SocketAddr,
@@ -106,8 +136,192 @@ impl Service {
     /// # Errors
     /// When the address is taken, the database unusable, the chain away, or the wallet not the pool's owner.
     pub async fn start(options: Options, deps: Deps) -> Result<Handle, Error> {
-        let _ = (options, deps);
-        std::future::pending().await
+        sdk::tls::install();
+        let Deps {
+            chain,
+            wallet,
+            blobs,
+        } = deps;
+        let listener = TcpListener::bind(options.listen)
+            .await
+            .map_err(|source| Error::Listen {
+                address: options.listen,
+                source,
+            })?;
+        let address = listener.local_addr().map_err(|source| Error::Listen {
+            address: options.listen,
+            source,
+        })?;
+        let url = public_url(&options, address);
+        let info = pool_info(&options, &chain, &wallet).await?;
+        let incoming = incoming_folder(&options.database)?;
+        let head = asked(chain.block(), || {
+            "ask the chain for its newest block".to_owned()
+        })
+        .await?
+        .number;
+        let database = |source| Error::Database {
+            path: options.database.clone(),
+            source,
+        };
+        let (db, next_block) = open_database(&options, &chain, head)
+            .await
+            .map_err(database)?;
+
+        let (recheck, to_recheck) = mpsc::unbounded_channel();
+        let (caught_up, ready) = tokio::sync::watch::channel(false);
+        let stop = CancellationToken::new();
+        let context = Arc::new(Context {
+            board: Board::new(&options, next_block),
+            transactions: Semaphore::new(options.transactions_in_flight.max(1)),
+            sender: chain.sender(&wallet),
+            apps: Mutex::new(HashMap::new()),
+            verified: Mutex::new(HashMap::new()),
+            tasks: TaskTracker::new(),
+            stop: stop.clone(),
+            options: options.clone(),
+            chain,
+            wallet,
+            blobs,
+            db,
+            info,
+            incoming,
+            recheck,
+            ready,
+        });
+        watch::restore(&context).await.map_err(database)?;
+
+        let tasks = &context.tasks;
+        tasks.spawn(Watch::new(context.clone(), to_recheck, caught_up, head).run());
+        tasks.spawn(memory::run(context.clone()));
+        tasks.spawn(memory::sweep(context.clone()));
+        tasks.spawn(deal::run(context.clone()));
+        tasks.spawn(work::initialize(context.clone()));
+        tasks.spawn(work::assign(context.clone()));
+        tasks.spawn(work::upload(context.clone()));
+        tasks.spawn(work::finalize(context.clone()));
+        tasks.spawn(work::reopen(context.clone()));
+        tasks.spawn(work::claim(context.clone()));
+        let router = door::router(context.clone());
+        tasks.spawn(serve(listener, router, stop.clone()));
+        tracing::info!(%url, workerpool = %context.options.workerpool, next_block, "the pool is open");
+        Ok(Handle {
+            running: Arc::new(Running { url, context }),
+        })
+    }
+}
+
+async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
+    let closing = stop.clone();
+    let serving =
+        axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
+    let overdue = async {
+        closing.cancelled().await;
+        tokio::time::sleep(SHUTDOWN_WITHIN / 2).await;
+    };
+    tokio::select! {
+        ended = serving => {
+            if let Err(error) = ended {
+                tracing::error!(%error, "the door closed by itself");
+            }
+        }
+        () = overdue => tracing::info!("requests under way were cut off"),
+    }
+}
+
+fn public_url(options: &Options, address: SocketAddr) -> Url {
+    options.public_url.clone().unwrap_or_else(|| {
+        format!("http://{address}")
+            .parse()
+            .expect("a socket address is a URL's host and port")
+    })
+}
+
+async fn asked<T>(
+    asking: impl Future<Output = Result<T, ChainError>>,
+    doing: impl FnOnce() -> String,
+) -> Result<T, Error> {
+    asking.await.map_err(|source| Error::Chain {
+        doing: doing(),
+        source,
+    })
+}
+
+/// What the pool says of itself, and the proof that this wallet speaks for it.
+async fn pool_info(options: &Options, chain: &Chain, wallet: &Wallet) -> Result<PoolInfo, Error> {
+    let workerpool = options.workerpool;
+    let doing = || format!("read the workerpool {workerpool} on chain");
+    let owner = asked(chain.call(workerpool, Workerpool::ownerCall {}), doing).await?;
+    if owner != wallet.address() {
+        return Err(Error::NotTheOwner {
+            workerpool,
+            owner,
+            wallet: wallet.address(),
+        });
+    }
+    let description = asked(
+        chain.call(workerpool, Workerpool::m_workerpoolDescriptionCall {}),
+        doing,
+    )
+    .await?;
+    Ok(PoolInfo {
+        workerpool,
+        owner,
+        description,
+        deployment: chain.deployment().clone(),
+        rpc: options.rpc.clone(),
+        runtime_profile: options.runtime_profile.clone(),
+        workers: 0,
+    })
+}
+
+/// The folder for uploads, emptied of what a killed process left.
+fn incoming_folder(database: &Path) -> Result<PathBuf, Error> {
+    let beside = database
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let path = beside.join("incoming");
+    let failed = |source| Error::Folder {
+        path: path.clone(),
+        source,
+    };
+    std::fs::create_dir_all(&path).map_err(failed)?;
+    for entry in std::fs::read_dir(&path).map_err(failed)? {
+        let left = entry.map_err(failed)?.path();
+        if left.extension().is_some_and(|extension| extension == "zip") {
+            std::fs::remove_file(&left).map_err(failed)?;
+        }
+    }
+    Ok(path)
+}
+
+/// Opens the database; one of another pool, or of a chain that began anew, is started afresh.
+async fn open_database(
+    options: &Options,
+    chain: &Chain,
+    head: u64,
+) -> Result<(Db, u64), sqlx::Error> {
+    let deployment = chain.deployment();
+    let identity = Identity {
+        chain_id: deployment.chain_id,
+        hub: deployment.hub,
+        workerpool: options.workerpool,
+    };
+    let db = Db::open(&options.database).await?;
+    match db.next_block(identity).await? {
+        Some(next_block) if next_block <= head + 1 => Ok((db, next_block)),
+        known => {
+            if let Some(next_block) = known {
+                tracing::warn!(
+                    next_block,
+                    head,
+                    "the chain is shorter than remembered; everything is read anew"
+                );
+            }
+            db.begin(identity, deployment.block).await?;
+            Ok((db, deployment.block))
+        }
     }
 }
 
@@ -120,8 +334,7 @@ pub struct Handle {
 #[derive(Debug)]
 struct Running {
     url: Url,
-    stop: CancellationToken,
-    tasks: TaskTracker,
+    context: Arc<Context>,
 }
 
 impl Handle {
@@ -134,26 +347,43 @@ impl Handle {
     /// Tasks that are neither completed nor claimed.
     #[must_use]
     pub fn open_tasks(&self) -> usize {
-        0
+        self.running.context.board.lock().open_count()
     }
 
     /// Workers connected at this moment.
     #[must_use]
     pub fn workers(&self) -> usize {
-        0
+        self.running.context.board.lock().worker_count()
     }
 
-    /// Stops: the door closes, workers are told by the closing connection, transactions on their way are awaited for a
-    /// moment, what is known is written down.
+    /// Waits until no task is open, for as long as it takes.
+    pub async fn idle(&self) {
+        self.running
+            .context
+            .board
+            .wait_for(|state| (state.open_count() == 0).then_some(()))
+            .await;
+    }
+
+    /// Stops: the door closes, reconcilers end (a transaction on its way is found on chain at the next start), and
+    /// what is known is written down.
     pub async fn shutdown(&self) {
-        self.running.stop.cancel();
-        self.running.tasks.close();
-        self.running.tasks.wait().await;
+        let context = &self.running.context;
+        context.stop.cancel();
+        context.tasks.close();
+        if tokio::time::timeout(SHUTDOWN_WITHIN, context.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("something does not end; the rest is written down all the same");
+        }
+        memory::write(context).await;
+        context.db.close().await;
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.context.stop.cancel();
     }
 }

@@ -92,7 +92,12 @@ pub struct Options {
 impl Options {
     /// The defaults, around what has none.
     #[must_use]
-    pub fn new(workerpool: Address, database: impl Into<PathBuf>, rpc: Url, runtime_profile: impl Into<String>) -> Self {
+    pub fn new(
+        workerpool: Address,
+        database: impl Into<PathBuf>,
+        rpc: Url,
+        runtime_profile: impl Into<String>,
+    ) -> Self {
         Self {
             workerpool,
             database: database.into(),

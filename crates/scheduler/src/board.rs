@@ -1,0 +1,1386 @@
+//! What the pool knows, in memory: deals, tasks, workers, and who should do what next.
+//!
+//! One lock, held for moments and never across an await. Everything that happens goes through [`Board::apply`],
+//! which moves the task on, files it under the reconciler that should see it, tells the workers concerned, and marks
+//! it for the database. Nobody scans all tasks to find something to do: each task lies in at most one index, and is
+//! filed anew whenever it, its deal or the time changes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use alloy_primitives::{Address, U256};
+use protocol::consensus::{Tally, weight};
+use protocol::deal::Deal;
+use protocol::task::{Deadlines, deadlines, reveal_deadline};
+use protocol::{DealId, TaskId};
+use sdk::wire::pool::{PinnedBlob, PinnedInput, TaskReport, ToWorker};
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::Options;
+use crate::task::{Asking, Event, Illegal, OnChain, ReplicaState, Stage, Task};
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct Board {
+    state: Mutex<State>,
+    pub(crate) wake: Wake,
+    /// Moves whenever something may have changed, for those who wait for a state of things.
+    changed: watch::Sender<()>,
+}
+
+/// One bell per reconciler.
+#[derive(Debug, Default)]
+pub(crate) struct Wake {
+    pub(crate) pin: Notify,
+    pub(crate) initialize: Notify,
+    pub(crate) assign: Notify,
+    pub(crate) upload: Notify,
+    pub(crate) finalize: Notify,
+    pub(crate) reopen: Notify,
+    pub(crate) claim: Notify,
+    pub(crate) write: Notify,
+}
+
+/// The next thing to do for a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Job {
+    Initialize,
+    Assign,
+    Upload,
+    Finalize,
+    Reopen,
+    Claim,
+}
+
+/// Everything that happened since the start; for `/metrics`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counters {
+    pub(crate) deals: u64,
+    pub(crate) completed: u64,
+    pub(crate) claimed: u64,
+    pub(crate) given_up: u64,
+    pub(crate) assigned: u64,
+    pub(crate) lost: u64,
+    pub(crate) failed: u64,
+    pub(crate) uploads_refused: u64,
+    pub(crate) transactions: u64,
+    pub(crate) transactions_failed: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    limits: Limits,
+    deals: HashMap<DealId, DealEntry>,
+    /// Deals whose app and inputs nobody is fetching yet.
+    unpinned: HashSet<DealId>,
+    tasks: HashMap<TaskId, Entry>,
+    workers: HashMap<Address, Worker>,
+    scores: HashMap<Address, U256>,
+    /// Tasks by what they need, the most urgent first.
+    jobs: BTreeMap<Job, BTreeSet<Place>>,
+    /// Tasks that want a worker none of those connected can be: looked at again when one comes.
+    starved: BTreeSet<Place>,
+    /// When to look at a task again for the sake of a deadline, chain time.
+    alarms: BTreeSet<Place>,
+    /// Time of the latest block, and when we saw it.
+    clock: (u64, Instant),
+    next_connection: u64,
+    /// The block to be read next.
+    next_block: u64,
+    dirty: Dirty,
+    pub(crate) counters: Counters,
+}
+
+/// The part of [`Options`] that decides.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    failures_to_give_up: usize,
+    second_try_secs: u64,
+    answer_timeout_secs: u64,
+    upload_timeout_secs: u64,
+    open_tasks: usize,
+}
+
+/// A time, then an id: the order in which an index is gone through.
+type Place = (u64, TaskId);
+
+/// What is not in the database yet.
+#[derive(Debug, Default)]
+pub(crate) struct Dirty {
+    pub(crate) tasks: HashSet<TaskId>,
+    pub(crate) deals: HashSet<DealId>,
+    pub(crate) cursor: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    task: Task,
+    /// Somebody is at it: not filed under any job.
+    busy: bool,
+    filed: Option<(Job, Place)>,
+    starved: bool,
+    alarm: Option<Place>,
+    /// The block in which it was closed, for those that a reorganisation may open again.
+    closed_block: Option<u64>,
+}
+
+/// A deal with tasks to do.
+#[derive(Debug, Clone)]
+pub(crate) struct DealEntry {
+    pub(crate) id: DealId,
+    pub(crate) deal: Deal,
+    /// The category's time `T`, seconds.
+    pub(crate) time_secs: u64,
+    pub(crate) block: u64,
+    /// Index of the first task not taken up yet.
+    pub(crate) next_index: u64,
+    pub(crate) end_index: u64,
+    pub(crate) pins: Pinning,
+    pub(crate) completed: u64,
+    pub(crate) claimed: u64,
+    /// Its tasks that are taken up and not closed.
+    pub(crate) open: BTreeSet<u64>,
+}
+
+/// The app and the inputs, as every worker gets them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pins {
+    pub(crate) app: PinnedBlob,
+    pub(crate) inputs: Vec<PinnedInput>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Pinning {
+    Wanted,
+    UnderWay,
+    Done(Pins),
+    Failed(String),
+}
+
+/// A connected worker.
+#[derive(Debug)]
+struct Worker {
+    connection: u64,
+    to: mpsc::Sender<ToWorker>,
+    slots: usize,
+    /// Given and not contributed yet: what fills its slots.
+    pending: HashSet<TaskId>,
+    /// Results it was asked for.
+    asked: HashSet<TaskId>,
+}
+
+/// A task for a worker, chosen.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    pub(crate) task: TaskId,
+    pub(crate) deal: DealId,
+    pub(crate) index: u64,
+    pub(crate) worker: Address,
+    pub(crate) pins: Pins,
+}
+
+impl DealEntry {
+    pub(crate) fn new(id: DealId, deal: Deal, time_secs: u64, block: u64) -> Self {
+        let next_index = deal.bot_first.saturating_to::<u64>();
+        let end_index = deal
+            .bot_first
+            .saturating_add(deal.bot_size)
+            .saturating_to::<u64>();
+        Self {
+            id,
+            deal,
+            time_secs,
+            block,
+            next_index,
+            end_index,
+            pins: Pinning::Wanted,
+            completed: 0,
+            claimed: 0,
+            open: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn deadlines(&self) -> Deadlines {
+        deadlines(self.deal.start_time, self.time_secs)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.next_index >= self.end_index && self.open.is_empty()
+    }
+}
+
+pub(crate) fn now_secs() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+impl Board {
+    pub(crate) fn new(options: &Options, next_block: u64) -> Self {
+        let limits = Limits {
+            failures_to_give_up: options.failures_to_give_up.max(1) as usize,
+            second_try_secs: options.second_try_secs,
+            answer_timeout_secs: options.answer_timeout_secs,
+            upload_timeout_secs: options.upload_timeout_secs,
+            open_tasks: options.open_tasks_limit.max(1),
+        };
+        let state = State {
+            limits,
+            deals: HashMap::new(),
+            unpinned: HashSet::new(),
+            tasks: HashMap::new(),
+            workers: HashMap::new(),
+            scores: HashMap::new(),
+            jobs: BTreeMap::new(),
+            starved: BTreeSet::new(),
+            alarms: BTreeSet::new(),
+            clock: (now_secs(), Instant::now()),
+            next_connection: 0,
+            next_block,
+            dirty: Dirty::default(),
+            counters: Counters::default(),
+        };
+        Self {
+            state: Mutex::new(state),
+            wake: Wake::default(),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    /// The state, for reading or for several changes at once. Whoever changes it through this guard calls
+    /// [`Board::ring`] afterwards.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock is a bug; the state it left is still the best knowledge there is, and the chain
+        // corrects it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves a task on. An event that does not fit is logged and changes nothing.
+    pub(crate) fn apply(&self, task: TaskId, event: Event) -> bool {
+        let applied = self.lock().apply(task, event);
+        self.ring();
+        applied
+    }
+
+    /// Wakes every reconciler that has something to do.
+    pub(crate) fn ring(&self) {
+        self.changed.send_replace(());
+        let state = self.lock();
+        let bells = [
+            (Job::Initialize, &self.wake.initialize),
+            (Job::Assign, &self.wake.assign),
+            (Job::Upload, &self.wake.upload),
+            (Job::Finalize, &self.wake.finalize),
+            (Job::Reopen, &self.wake.reopen),
+            (Job::Claim, &self.wake.claim),
+        ];
+        for (job, bell) in bells {
+            if state
+                .jobs
+                .get(&job)
+                .is_some_and(|places| !places.is_empty())
+            {
+                bell.notify_one();
+            }
+        }
+        if !state.unpinned.is_empty() {
+            self.wake.pin.notify_one();
+        }
+        if !state.dirty.tasks.is_empty() || !state.dirty.deals.is_empty() || state.dirty.cursor {
+            self.wake.write.notify_one();
+        }
+    }
+
+    /// Waits until `find` finds something on the board.
+    pub(crate) async fn wait_for<T>(&self, mut find: impl FnMut(&State) -> Option<T>) -> T {
+        let mut changed = self.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            if let Some(found) = find(&self.lock()) {
+                return found;
+            }
+            if changed.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Takes up to `most` tasks that need `job`. They are nobody else's until [`Board::done`].
+    pub(crate) fn take(&self, job: Job, most: usize) -> Vec<TaskId> {
+        self.lock().take(job, most)
+    }
+
+    /// Gives a taken task back, to be filed under what it needs now.
+    pub(crate) fn done(&self, task: TaskId) {
+        {
+            let mut state = self.lock();
+            state.release(task);
+        }
+        self.ring();
+    }
+}
+
+impl State {
+    // ---- time ----
+
+    /// Time as the chain's next block will say it, as well as we can tell: chains follow the world's clock, but for
+    /// development chains, which may run ahead of it. Who acts too early is refused and tries again.
+    pub(crate) fn chain_now(&self) -> u64 {
+        now_secs().max(self.clock.0 + self.clock.1.elapsed().as_secs())
+    }
+
+    /// A block was seen.
+    pub(crate) fn set_clock(&mut self, block_secs: u64) {
+        self.clock = (block_secs, Instant::now());
+        self.sound_alarms();
+    }
+
+    /// Files those tasks anew whose deadline has come.
+    pub(crate) fn sound_alarms(&mut self) {
+        let now = self.chain_now();
+        while let Some((at, task)) = self.alarms.first().copied().filter(|(at, _)| *at <= now) {
+            self.alarms.remove(&(at, task));
+            if let Some(entry) = self.tasks.get_mut(&task) {
+                entry.alarm = None;
+            }
+            self.file(task);
+        }
+    }
+
+    // ---- deals ----
+
+    pub(crate) fn deal(&self, deal: DealId) -> Option<&DealEntry> {
+        self.deals.get(&deal)
+    }
+
+    pub(crate) fn deals(&self) -> impl Iterator<Item = &DealEntry> {
+        self.deals.values()
+    }
+
+    /// Takes up a deal, unless it is known. Its tasks follow by [`State::open_tasks`].
+    pub(crate) fn add_deal(&mut self, entry: DealEntry) {
+        let id = entry.id;
+        if self.deals.contains_key(&id) {
+            return;
+        }
+        self.counters.deals += 1;
+        self.restore_deal(entry);
+        self.dirty.deals.insert(id);
+    }
+
+    /// Takes up tasks of deals as far as there is room, and names those that were taken up.
+    pub(crate) fn open_tasks(&mut self) -> Vec<TaskId> {
+        let mut opened = Vec::new();
+        let waiting: Vec<DealId> = self
+            .deals
+            .values()
+            .filter(|deal| deal.next_index < deal.end_index)
+            .map(|deal| deal.id)
+            .collect();
+        for id in waiting {
+            while self.tasks.len() < self.limits.open_tasks {
+                let Some(deal) = self
+                    .deals
+                    .get_mut(&id)
+                    .filter(|deal| deal.next_index < deal.end_index)
+                else {
+                    break;
+                };
+                let index = deal.next_index;
+                deal.next_index += 1;
+                deal.open.insert(index);
+                let failure = match &deal.pins {
+                    Pinning::Failed(reason) => Some(reason.clone()),
+                    Pinning::Wanted | Pinning::UnderWay | Pinning::Done(_) => None,
+                };
+                let task_id = TaskId::derive(id, U256::from(index));
+                let mut task = Task::new(task_id, id, index);
+                task.given_up = failure;
+                self.insert(task);
+                self.dirty.tasks.insert(task_id);
+                self.dirty.deals.insert(id);
+                opened.push(task_id);
+            }
+        }
+        opened
+    }
+
+    /// A task read from the database.
+    pub(crate) fn restore(&mut self, task: Task) {
+        if task.is_closed() {
+            // Only passing through: the database forgets it for us again.
+            self.dirty.tasks.insert(task.id);
+        } else if let Some(deal) = self.deals.get_mut(&task.deal) {
+            deal.open.insert(task.index);
+        }
+        self.insert(task);
+    }
+
+    /// A deal read from the database.
+    pub(crate) fn restore_deal(&mut self, entry: DealEntry) {
+        if entry.pins == Pinning::Wanted {
+            self.unpinned.insert(entry.id);
+        }
+        self.deals.insert(entry.id, entry);
+    }
+
+    /// Forgets a deal that a reorganisation took away.
+    pub(crate) fn drop_deal(&mut self, deal: DealId) {
+        self.deals.remove(&deal);
+        self.unpinned.remove(&deal);
+        let gone: Vec<TaskId> = self
+            .tasks
+            .values()
+            .filter(|entry| entry.task.deal == deal)
+            .map(|entry| entry.task.id)
+            .collect();
+        for task in gone {
+            self.unfile(task);
+            self.tasks.remove(&task);
+            for worker in self.workers.values_mut() {
+                worker.pending.remove(&task);
+                worker.asked.remove(&task);
+            }
+        }
+    }
+
+    /// Takes the deals whose app and inputs are to be pinned.
+    pub(crate) fn take_unpinned(&mut self) -> Vec<DealEntry> {
+        let mut taken = Vec::new();
+        for id in std::mem::take(&mut self.unpinned) {
+            if let Some(deal) = self.deals.get_mut(&id) {
+                deal.pins = Pinning::UnderWay;
+                taken.push(deal.clone());
+            }
+        }
+        taken
+    }
+
+    /// The app and the inputs are here.
+    pub(crate) fn pinned(&mut self, deal: DealId, pins: Pins) {
+        self.set_pins(deal, Pinning::Done(pins));
+    }
+
+    /// They cannot be had: nobody can do these tasks.
+    pub(crate) fn pinning_failed(&mut self, deal: DealId, reason: &str) {
+        self.set_pins(deal, Pinning::Failed(reason.to_owned()));
+        for task in self.tasks_of(deal) {
+            self.apply(
+                task,
+                Event::GivenUp {
+                    reason: reason.to_owned(),
+                },
+            );
+        }
+    }
+
+    fn set_pins(&mut self, deal: DealId, pins: Pinning) {
+        if let Some(entry) = self.deals.get_mut(&deal) {
+            entry.pins = pins;
+            self.dirty.deals.insert(deal);
+        }
+        for task in self.tasks_of(deal) {
+            self.file(task);
+        }
+    }
+
+    fn tasks_of(&self, deal: DealId) -> Vec<TaskId> {
+        let Some(entry) = self.deals.get(&deal) else {
+            return Vec::new();
+        };
+        entry
+            .open
+            .iter()
+            .map(|index| TaskId::derive(deal, U256::from(*index)))
+            .collect()
+    }
+
+    // ---- tasks ----
+
+    pub(crate) fn all_ids(&self) -> Vec<TaskId> {
+        self.tasks.keys().copied().collect()
+    }
+
+    pub(crate) fn task(&self, task: TaskId) -> Option<&Task> {
+        self.tasks.get(&task).map(|entry| &entry.task)
+    }
+
+    pub(crate) fn report(&self, task: TaskId) -> Option<TaskReport> {
+        self.task(task).map(Task::report)
+    }
+
+    /// Tasks that are neither completed nor claimed, also those of large bags not taken up yet.
+    pub(crate) fn open_count(&self) -> usize {
+        self.deals
+            .values()
+            .map(|deal| {
+                deal.open.len()
+                    + usize::try_from(deal.end_index - deal.next_index).unwrap_or(usize::MAX)
+            })
+            .fold(0, usize::saturating_add)
+    }
+
+    pub(crate) fn open_ids(&self) -> Vec<TaskId> {
+        self.tasks
+            .values()
+            .filter(|entry| !entry.task.is_closed())
+            .map(|entry| entry.task.id)
+            .collect()
+    }
+
+    /// How many tasks wait for what, and how many are in somebody's hands; for `/metrics`.
+    pub(crate) fn queue_lengths(&self) -> Vec<(&'static str, usize)> {
+        let length = |job| self.jobs.get(&job).map_or(0, BTreeSet::len);
+        vec![
+            ("initialize", length(Job::Initialize)),
+            ("assign", length(Job::Assign)),
+            ("worker", self.starved.len()),
+            ("upload", length(Job::Upload)),
+            ("finalize", length(Job::Finalize)),
+            ("reopen", length(Job::Reopen)),
+            ("claim", length(Job::Claim)),
+            (
+                "busy",
+                self.tasks.values().filter(|entry| entry.busy).count(),
+            ),
+        ]
+    }
+
+    /// Moves a task on, and draws all consequences but ringing.
+    pub(crate) fn apply(&mut self, id: TaskId, event: Event) -> bool {
+        let Some(entry) = self.tasks.get(&id) else {
+            return false;
+        };
+        let before = entry.task.clone();
+        let counted = Counted::of(&event);
+        match before.clone().apply(event, now_secs()) {
+            Ok(after) if after == before => true,
+            Ok(after) => {
+                counted.count(&mut self.counters);
+                self.replace(&before, after);
+                true
+            }
+            Err(illegal) => {
+                log_illegal(&illegal);
+                false
+            }
+        }
+    }
+
+    /// What the chain says of a task as a whole goes before all we believed.
+    pub(crate) fn compare(&mut self, id: TaskId, chain: OnChain) {
+        let Some(entry) = self.tasks.get(&id) else {
+            return;
+        };
+        let before = entry.task.clone();
+        let after = before.clone().as_on_chain(chain, now_secs());
+        if after != before {
+            tracing::info!(task.id = %id, from = ?before.stage, to = ?after.stage, "the chain corrects what we knew");
+            self.replace(&before, after);
+        }
+    }
+
+    fn insert(&mut self, task: Task) {
+        let id = task.id;
+        for replica in task.pending() {
+            if let Some(worker) = self.workers.get_mut(&replica.worker) {
+                worker.pending.insert(id);
+            }
+        }
+        let entry = Entry {
+            task,
+            busy: false,
+            filed: None,
+            starved: false,
+            alarm: None,
+            closed_block: None,
+        };
+        self.tasks.insert(id, entry);
+        self.file(id);
+    }
+
+    fn replace(&mut self, before: &Task, after: Task) {
+        let id = after.id;
+        self.tell(before, &after);
+        self.account(before, &after);
+        self.dirty.tasks.insert(id);
+        let next_block = self.next_block;
+        if let Some(entry) = self.tasks.get_mut(&id) {
+            entry.closed_block = after.is_closed().then_some(next_block);
+            entry.task = after;
+        }
+        self.file(id);
+        self.give_up_if_hopeless(id);
+    }
+
+    /// Keeps slots, questions and the deal's figures in step with the task.
+    fn account(&mut self, before: &Task, after: &Task) {
+        let id = after.id;
+        for replica in &after.replicas {
+            if let Some(worker) = self.workers.get_mut(&replica.worker) {
+                if after.is_pending(replica.worker) {
+                    worker.pending.insert(id);
+                } else {
+                    worker.pending.remove(&id);
+                }
+            }
+        }
+        if before.asked != after.asked {
+            if let Some(worker) = before
+                .asked
+                .and_then(|asked| self.workers.get_mut(&asked.worker))
+            {
+                worker.asked.remove(&id);
+            }
+            if let Some(worker) = after
+                .asked
+                .and_then(|asked| self.workers.get_mut(&asked.worker))
+            {
+                worker.asked.insert(id);
+            }
+        }
+        if before.stage != after.stage
+            && let Some(deal) = self.deals.get_mut(&after.deal)
+        {
+            let step = |stage: Stage, deal: &mut DealEntry, by: i64| match stage {
+                Stage::Completed => deal.completed = deal.completed.saturating_add_signed(by),
+                Stage::Claimed => deal.claimed = deal.claimed.saturating_add_signed(by),
+                Stage::Unset | Stage::Active | Stage::Revealing { .. } => {}
+            };
+            step(before.stage, deal, -1);
+            step(after.stage, deal, 1);
+            if after.is_closed() {
+                deal.open.remove(&after.index);
+            } else {
+                deal.open.insert(after.index);
+            }
+            if before.is_closed() != after.is_closed() {
+                self.dirty.deals.insert(after.deal);
+            }
+        }
+    }
+
+    /// Tells workers what the change means to them.
+    fn tell(&mut self, before: &Task, after: &Task) {
+        let task = after.id;
+        for replica in &before.replicas {
+            let still = after.latest(replica.worker).map(|latest| &latest.state);
+            if replica.state.is_pending()
+                && still == Some(&ReplicaState::Abandoned)
+                && !after.is_closed()
+            {
+                let reason = match &after.given_up {
+                    Some(reason) => reason.clone(),
+                    None => "others reached consensus first".to_owned(),
+                };
+                self.send(replica.worker, ToWorker::Abandon { task, reason });
+            }
+            if still == Some(&ReplicaState::Rejected) && replica.state != ReplicaState::Rejected {
+                let reason =
+                    "it was not revealed in time, and the task was reopened without it".to_owned();
+                self.send(replica.worker, ToWorker::Abandon { task, reason });
+            }
+        }
+        if before.consensus() != after.consensus() && after.consensus().is_some() {
+            let winners: Vec<Address> = after.winners().map(|replica| replica.worker).collect();
+            for worker in winners {
+                self.send(worker, ToWorker::Reveal { task });
+            }
+        }
+        if after.is_closed() && !before.is_closed() {
+            let mut told = HashSet::new();
+            for replica in before
+                .replicas
+                .iter()
+                .filter(|replica| told.insert(replica.worker))
+            {
+                self.send(replica.worker, ToWorker::Settled { task });
+            }
+        }
+        if after.asked != before.asked
+            && let Some(asked) = after.asked
+        {
+            self.send(asked.worker, ToWorker::Upload { task });
+        }
+    }
+
+    /// Equal failures from enough different workers end a task's chances. Never true of no failure at all.
+    fn give_up_if_hopeless(&mut self, id: TaskId) {
+        let Some(entry) = self.tasks.get(&id) else {
+            return;
+        };
+        if entry.task.given_up.is_some() || entry.task.stage != Stage::Active {
+            return;
+        }
+        let failures = entry.task.app_failures();
+        let enough = self
+            .limits
+            .failures_to_give_up
+            .min(self.workers.len().max(1));
+        let Some((_, last)) = failures.last().filter(|_| failures.len() >= enough) else {
+            return;
+        };
+        let reason = match failures.len() {
+            1 => format!(
+                "the application failed on the only worker that could try: {}",
+                last.message
+            ),
+            workers => format!(
+                "the application failed on {workers} different workers: {}",
+                last.message
+            ),
+        };
+        tracing::info!(task.id = %id, reason, "given up");
+        self.apply(id, Event::GivenUp { reason });
+    }
+
+    /// What a task needs now, and when to look again for the sake of a deadline.
+    fn needs(&self, task: &Task) -> (Option<Job>, Option<u64>) {
+        let Some(deal) = self.deals.get(&task.deal) else {
+            return (None, None);
+        };
+        let (now, until) = (self.chain_now(), deal.deadlines());
+        if task.is_closed() {
+            return (None, None);
+        }
+        if now >= until.end {
+            return (Some(Job::Claim), None);
+        }
+        let pinned = matches!(deal.pins, Pinning::Done(_));
+        match task.stage {
+            Stage::Unset | Stage::Active
+                if task.given_up.is_some() || now >= until.contribution =>
+            {
+                (None, Some(until.end))
+            }
+            Stage::Unset => (pinned.then_some(Job::Initialize), Some(until.contribution)),
+            Stage::Active => (pinned.then_some(Job::Assign), Some(until.contribution)),
+            Stage::Revealing { deadline_secs, .. } => {
+                let late = now >= deadline_secs;
+                let next = if late {
+                    until.end
+                } else {
+                    deadline_secs.min(until.end)
+                };
+                let job = match (task.revealed().next().is_some(), &task.result) {
+                    (true, None) if task.asked.is_none() => Some(Job::Upload),
+                    (true, None) => None,
+                    (true, Some(_)) if late || task.all_winners_revealed() => Some(Job::Finalize),
+                    (true, Some(_)) => None,
+                    (false, _) if late => Some(Job::Reopen),
+                    (false, _) => None,
+                };
+                (job, Some(next))
+            }
+            Stage::Completed | Stage::Claimed => (None, None),
+        }
+    }
+
+    fn unfile(&mut self, id: TaskId) {
+        let Some(entry) = self.tasks.get_mut(&id) else {
+            return;
+        };
+        if let Some((job, place)) = entry.filed.take() {
+            if let Some(places) = self.jobs.get_mut(&job) {
+                places.remove(&place);
+            }
+            self.starved.remove(&place);
+        }
+        entry.starved = false;
+        if let Some(alarm) = entry.alarm.take() {
+            self.alarms.remove(&alarm);
+        }
+    }
+
+    /// Files a task under what it needs now.
+    fn file(&mut self, id: TaskId) {
+        self.unfile(id);
+        let Some(entry) = self.tasks.get(&id) else {
+            return;
+        };
+        let (job, alarm) = self.needs(&entry.task);
+        let job = job.filter(|_| !entry.busy);
+        let urgency = self
+            .deals
+            .get(&entry.task.deal)
+            .map_or(0, |deal| deal.deadlines().contribution);
+        let place = (urgency, id);
+        if let Some(job) = job {
+            self.jobs.entry(job).or_default().insert(place);
+        }
+        let alarm = alarm.map(|at| (at, id));
+        self.alarms.extend(alarm);
+        if let Some(entry) = self.tasks.get_mut(&id) {
+            entry.filed = job.map(|job| (job, place));
+            entry.alarm = alarm;
+        }
+    }
+
+    fn take(&mut self, job: Job, most: usize) -> Vec<TaskId> {
+        let taken: Vec<TaskId> = self
+            .jobs
+            .get(&job)
+            .into_iter()
+            .flatten()
+            .take(most)
+            .map(|(_, task)| *task)
+            .collect();
+        for task in &taken {
+            if let Some(entry) = self.tasks.get_mut(task) {
+                entry.busy = true;
+            }
+            self.file(*task);
+        }
+        taken
+    }
+
+    fn release(&mut self, id: TaskId) {
+        let Some(entry) = self.tasks.get_mut(&id) else {
+            return;
+        };
+        entry.busy = false;
+        if entry.task.is_closed() {
+            // Once more through the database's hands, which forget it then.
+            self.dirty.tasks.insert(id);
+        }
+        self.file(id);
+    }
+
+    // ---- workers ----
+
+    pub(crate) fn worker_count(&self) -> usize {
+        self.workers.len()
+    }
+
+    pub(crate) fn slot_count(&self) -> (usize, usize) {
+        let all = self.workers.values().map(|worker| worker.slots).sum();
+        let used = self
+            .workers
+            .values()
+            .map(|worker| worker.pending.len())
+            .sum();
+        (used, all)
+    }
+
+    pub(crate) fn set_score(&mut self, worker: Address, score: U256) {
+        self.scores.insert(worker, score);
+    }
+
+    pub(crate) fn change_score(&mut self, worker: Address, change: impl FnOnce(U256) -> U256) {
+        if let Some(score) = self.scores.get_mut(&worker) {
+            *score = change(*score);
+        }
+    }
+
+    pub(crate) fn knows_score(&self, worker: Address) -> bool {
+        self.scores.contains_key(&worker)
+    }
+
+    /// Welcomes a worker: its connection replaces an older one, its tasks are sorted out, and it is told which of
+    /// those it holds are still worth going on with. Gives the number of the connection.
+    pub(crate) fn welcome(
+        &mut self,
+        worker: Address,
+        slots: usize,
+        holding: &[TaskId],
+        to: mpsc::Sender<ToWorker>,
+    ) -> u64 {
+        self.next_connection += 1;
+        let connection = self.next_connection;
+        let pending = self
+            .tasks
+            .values()
+            .filter(|entry| entry.task.is_pending(worker))
+            .map(|entry| entry.task.id);
+        let pending: HashSet<TaskId> = pending.collect();
+        let asked: HashSet<TaskId> = self
+            .workers
+            .remove(&worker)
+            .map(|older| older.asked)
+            .unwrap_or_default();
+        let keep: Vec<TaskId> = holding
+            .iter()
+            .copied()
+            .filter(|task| self.is_worth_keeping(*task, worker))
+            .collect();
+        // The first thing it hears; everything below may already speak to it.
+        let _ = to.try_send(ToWorker::Welcome { keep: keep.clone() });
+        self.workers.insert(
+            worker,
+            Worker {
+                connection,
+                to,
+                slots,
+                pending: pending.clone(),
+                asked: HashSet::new(),
+            },
+        );
+        for task in asked {
+            self.apply(task, Event::UploadFailed { worker });
+        }
+        for task in pending.into_iter().filter(|task| !keep.contains(task)) {
+            self.apply(task, Event::Lost { worker });
+        }
+        for task in keep {
+            self.take_up_again(task, worker);
+        }
+        // A new face: tasks that nobody here could do may be for it.
+        for (_, task) in std::mem::take(&mut self.starved) {
+            self.file(task);
+        }
+        connection
+    }
+
+    fn is_worth_keeping(&self, id: TaskId, worker: Address) -> bool {
+        let Some(task) = self.task(id) else {
+            return false;
+        };
+        let Some(state) = task.latest(worker).map(|replica| &replica.state) else {
+            return task.stage == Stage::Active
+                && task.may_return(worker)
+                && self.wants_more(task, &[]);
+        };
+        match (task.stage, state) {
+            (Stage::Active, ReplicaState::Assigned | ReplicaState::Computing) => true,
+            (Stage::Active, ReplicaState::Contributed { .. }) => true,
+            (Stage::Active, ReplicaState::Lost | ReplicaState::Abandoned) => {
+                task.may_return(worker) && self.wants_more(task, &[])
+            }
+            (Stage::Revealing { consensus, .. }, state) => state.hash() == Some(consensus),
+            (Stage::Active, ReplicaState::Revealed { .. }) => true,
+            (
+                Stage::Active,
+                ReplicaState::Rejected | ReplicaState::Failed(_) | ReplicaState::Declined { .. },
+            ) => false,
+            (Stage::Unset | Stage::Completed | Stage::Claimed, _) => false,
+        }
+    }
+
+    fn take_up_again(&mut self, id: TaskId, worker: Address) {
+        let Some(task) = self.task(id) else { return };
+        let state = task.latest(worker).map(|replica| &replica.state);
+        if task.is_pending(worker) {
+            self.apply(id, Event::Accepted { worker });
+        } else if task.stage == Stage::Active && state.and_then(ReplicaState::hash).is_none() {
+            self.apply(id, Event::Returned { worker });
+        } else if task.consensus().is_some()
+            && matches!(state, Some(ReplicaState::Contributed { .. }))
+        {
+            self.send(worker, ToWorker::Reveal { task: id });
+        }
+    }
+
+    /// The connection is gone: its slots are free, and what it had not contributed goes to others.
+    pub(crate) fn farewell(&mut self, worker: Address, connection: u64) {
+        if self
+            .workers
+            .get(&worker)
+            .is_none_or(|known| known.connection != connection)
+        {
+            return; // Replaced by a newer one, which keeps the tasks.
+        }
+        let Some(gone) = self.workers.remove(&worker) else {
+            return;
+        };
+        for task in gone.pending {
+            self.apply(task, Event::Lost { worker });
+        }
+        for task in gone.asked {
+            self.apply(task, Event::UploadFailed { worker });
+        }
+    }
+
+    /// Hands a message to a worker's connection. One that does not take its messages is cut off; it will be back.
+    pub(crate) fn send(&mut self, worker: Address, message: ToWorker) -> bool {
+        let Some(known) = self.workers.get(&worker) else {
+            return false;
+        };
+        if known.to.try_send(message).is_ok() {
+            return true;
+        }
+        tracing::warn!(%worker, "the worker does not take its messages, its connection is closed");
+        let connection = known.connection;
+        self.farewell(worker, connection);
+        false
+    }
+
+    /// Marks replicas lost whose workers did not come back after our start.
+    pub(crate) fn sweep_absent(&mut self) {
+        let mut absent = Vec::new();
+        for entry in self.tasks.values() {
+            for replica in entry.task.pending() {
+                if !self.workers.contains_key(&replica.worker) {
+                    absent.push((entry.task.id, replica.worker));
+                }
+            }
+        }
+        for (task, worker) in absent {
+            self.apply(task, Event::Lost { worker });
+        }
+    }
+
+    /// The safety net: finds what no event announced. Silent workers, overdue uploads, pauses that are over.
+    pub(crate) fn sweep(&mut self) {
+        self.sound_alarms();
+        let now = now_secs();
+        let mut events = Vec::new();
+        let mut reveals = Vec::new();
+        for entry in self.tasks.values().filter(|entry| !entry.task.is_closed()) {
+            let task = &entry.task;
+            let time_secs = self
+                .deals
+                .get(&task.deal)
+                .map_or(u64::MAX, |deal| deal.time_secs);
+            for replica in &task.replicas {
+                let worker = replica.worker;
+                let quiet_secs = now.saturating_sub(replica.since_secs);
+                match replica.state {
+                    ReplicaState::Assigned if quiet_secs >= self.limits.answer_timeout_secs => {
+                        events.push((task.id, Event::Lost { worker }, worker));
+                    }
+                    // The limit of one run, and half of it again for fetching and for the chain.
+                    ReplicaState::Computing
+                        if quiet_secs >= time_secs.saturating_add(time_secs / 2) =>
+                    {
+                        events.push((task.id, Event::Lost { worker }, worker));
+                    }
+                    // A lost hint: say it again.
+                    ReplicaState::Contributed { hash }
+                        if task.consensus() == Some(hash) && quiet_secs >= 10 =>
+                    {
+                        reveals.push((worker, task.id));
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(asked) = task.asked
+                && now.saturating_sub(asked.at_secs) >= self.limits.upload_timeout_secs
+            {
+                events.push((
+                    task.id,
+                    Event::UploadFailed {
+                        worker: asked.worker,
+                    },
+                    asked.worker,
+                ));
+            }
+        }
+        for (task, event, worker) in events {
+            let lost = matches!(event, Event::Lost { .. });
+            self.apply(task, event);
+            if lost {
+                let reason = "too long without a sign of it; others have it now".to_owned();
+                self.send(worker, ToWorker::Abandon { task, reason });
+            }
+        }
+        for (worker, task) in reveals {
+            self.send(worker, ToWorker::Reveal { task });
+        }
+        for (_, task) in std::mem::take(&mut self.starved) {
+            self.file(task);
+        }
+    }
+
+    // ---- who does what ----
+
+    fn score(&self, worker: Address) -> U256 {
+        self.scores.get(&worker).copied().unwrap_or_default()
+    }
+
+    /// Whether the task needs a worker more than those who have it (and `chosen`): by the hub's own arithmetic, should
+    /// they all agree with the heaviest claim. Claims on chain without consensus always ask for one more.
+    fn wants_more(&self, task: &Task, chosen: &[Address]) -> bool {
+        let Some(deal) = self.deals.get(&task.deal) else {
+            return false;
+        };
+        let mut tally = Tally::default();
+        for replica in &task.replicas {
+            if let Some(claim) = replica.state.hash() {
+                // A worker's score may have changed since: an estimate, which the chain's own answer corrects.
+                let _ = tally.count(claim, weight(self.score(replica.worker)), deal.deal.trust);
+            }
+        }
+        let team = task
+            .pending()
+            .map(|replica| replica.worker)
+            .chain(chosen.iter().copied());
+        !tally.suffices(deal.deal.trust, team.map(|worker| self.score(worker)))
+    }
+
+    /// Gives tasks to workers, the most urgent first, until no slot is free or no task wants one.
+    pub(crate) fn assign(&mut self) -> Vec<Choice> {
+        let now = now_secs();
+        let mut free: Vec<Address> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.has_room())
+            .map(|(address, _)| *address)
+            .collect();
+        let mut choices = Vec::new();
+        let mut last: Option<Place> = None;
+        while !free.is_empty() {
+            let Some(place) = self.next_to_assign(last) else {
+                break;
+            };
+            last = Some(place);
+            self.assign_one(place, now, &mut free, &mut choices);
+        }
+        choices
+    }
+
+    fn next_to_assign(&self, after: Option<Place>) -> Option<Place> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let places = self.jobs.get(&Job::Assign)?;
+        match after {
+            None => places.first().copied(),
+            Some(place) => places.range((Excluded(place), Unbounded)).next().copied(),
+        }
+    }
+
+    fn assign_one(
+        &mut self,
+        place: Place,
+        now: u64,
+        free: &mut Vec<Address>,
+        choices: &mut Vec<Choice>,
+    ) {
+        let (_, id) = place;
+        loop {
+            let Some(entry) = self.tasks.get(&id) else {
+                return;
+            };
+            let Some(deal) = self.deals.get(&entry.task.deal) else {
+                return;
+            };
+            let Pinning::Done(pins) = &deal.pins else {
+                return;
+            };
+            if !self.wants_more(&entry.task, &[]) {
+                // Enough for now; it is filed again as soon as anything about it changes.
+                self.shelve(place, false);
+                return;
+            }
+            let pause = self.limits.second_try_secs;
+            let may = |worker: &Address| entry.task.may_ask(*worker, now, pause) == Asking::Now;
+            // The one with most room, so that work spreads; the address breaks ties, for the sake of repeatable runs.
+            let chosen = free
+                .iter()
+                .enumerate()
+                .filter(|(_, worker)| may(worker))
+                .max_by_key(|(_, address)| {
+                    (
+                        self.workers.get(*address).map_or(0, Worker::room),
+                        **address,
+                    )
+                })
+                .map(|(place, address)| (place, *address));
+            let Some((at, worker)) = chosen else {
+                if !self.workers.keys().any(may) {
+                    self.shelve(place, true);
+                }
+                return;
+            };
+            let choice = Choice {
+                task: id,
+                deal: deal.id,
+                index: entry.task.index,
+                worker,
+                pins: pins.clone(),
+            };
+            if !self.apply(id, Event::Assigned { worker }) {
+                self.shelve(place, true);
+                return;
+            }
+            choices.push(choice);
+            if !self.workers.get(&worker).is_some_and(Worker::has_room) {
+                free.swap_remove(at);
+            }
+        }
+    }
+
+    /// Takes a task out of the assign index until it changes, or until a worker comes if it is `starved`.
+    fn shelve(&mut self, place: Place, starved: bool) {
+        if let Some(places) = self.jobs.get_mut(&Job::Assign) {
+            places.remove(&place);
+        }
+        if starved {
+            self.starved.insert(place);
+        }
+        if let Some(entry) = self.tasks.get_mut(&place.1) {
+            entry.starved = starved;
+        }
+    }
+
+    /// Asks for the bytes of results that were revealed: of each, one connected worker, the least asked first.
+    /// Says how many were asked.
+    pub(crate) fn ask_uploads(&mut self) -> usize {
+        let now = now_secs();
+        let mut asked = 0;
+        let waiting: Vec<TaskId> = self
+            .jobs
+            .get(&Job::Upload)
+            .into_iter()
+            .flatten()
+            .map(|(_, task)| *task)
+            .collect();
+        for id in waiting {
+            let Some(task) = self.task(id) else { continue };
+            let candidate = task
+                .revealed()
+                .filter(|replica| self.workers.contains_key(&replica.worker))
+                .filter(|replica| replica.may_be_asked_for_result(now))
+                .min_by_key(|replica| replica.uploads_asked)
+                .map(|replica| replica.worker);
+            if let Some(worker) = candidate {
+                asked += usize::from(self.apply(id, Event::UploadAsked { worker }));
+            }
+        }
+        asked
+    }
+
+    // ---- the database ----
+
+    /// Where to go on reading the chain.
+    pub(crate) fn next_block(&self) -> u64 {
+        self.next_block
+    }
+
+    pub(crate) fn set_next_block(&mut self, block: u64) {
+        if self.next_block != block {
+            self.next_block = block;
+            self.dirty.cursor = true;
+        }
+    }
+
+    pub(crate) fn mark_all_written(&mut self) {
+        self.dirty = Dirty::default();
+    }
+
+    pub(crate) fn mark_dirty(&mut self, dirty: Dirty) {
+        self.dirty.tasks.extend(dirty.tasks);
+        self.dirty.deals.extend(dirty.deals);
+        self.dirty.cursor |= dirty.cursor;
+    }
+
+    /// What the database does not know yet, as of one moment: it can always be read as a whole.
+    pub(crate) fn take_dirty(&mut self) -> (Dirty, Snapshot) {
+        let dirty = std::mem::take(&mut self.dirty);
+        let snapshot = Snapshot {
+            tasks: dirty
+                .tasks
+                .iter()
+                .filter_map(|id| self.tasks.get(id))
+                .map(|entry| (entry.task.clone(), entry.closed_block))
+                .collect(),
+            deals: dirty
+                .deals
+                .iter()
+                .filter_map(|id| self.deals.get(id))
+                .cloned()
+                .collect(),
+            next_block: dirty.cursor.then_some(self.next_block),
+        };
+        (dirty, snapshot)
+    }
+
+    /// Forgets what is over and written.
+    pub(crate) fn evict(&mut self, written: &Dirty) {
+        for id in &written.tasks {
+            let over = self
+                .tasks
+                .get(id)
+                .is_some_and(|entry| entry.task.is_closed() && !entry.busy);
+            if over && !self.dirty.tasks.contains(id) {
+                self.unfile(*id);
+                self.tasks.remove(id);
+            }
+        }
+        for id in &written.deals {
+            let over = self.deals.get(id).is_some_and(DealEntry::is_closed);
+            if over && !self.dirty.deals.contains(id) {
+                self.deals.remove(id);
+            }
+        }
+    }
+}
+
+/// What a [`Dirty`] stands for.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) tasks: Vec<(Task, Option<u64>)>,
+    pub(crate) deals: Vec<DealEntry>,
+    pub(crate) next_block: Option<u64>,
+}
+
+impl Worker {
+    fn room(&self) -> usize {
+        self.slots.saturating_sub(self.pending.len())
+    }
+
+    fn has_room(&self) -> bool {
+        self.room() > 0
+    }
+}
+
+/// Which counter an event moves, if it changes anything.
+#[derive(Debug, Clone, Copy)]
+enum Counted {
+    Completed,
+    Claimed,
+    GivenUp,
+    Assigned,
+    Lost,
+    Failed,
+    UploadRefused,
+    Nothing,
+}
+
+impl Counted {
+    fn of(event: &Event) -> Self {
+        match event {
+            Event::Finalized => Self::Completed,
+            Event::Claimed => Self::Claimed,
+            Event::GivenUp { .. } => Self::GivenUp,
+            Event::Assigned { .. } => Self::Assigned,
+            Event::Lost { .. } => Self::Lost,
+            Event::Failed { .. } => Self::Failed,
+            Event::UploadFailed { .. } => Self::UploadRefused,
+            Event::Initialized
+            | Event::Contributed { .. }
+            | Event::Consensus { .. }
+            | Event::Revealed { .. }
+            | Event::Reopened
+            | Event::Accepted { .. }
+            | Event::Declined { .. }
+            | Event::Returned { .. }
+            | Event::UploadAsked { .. }
+            | Event::Stored(_) => Self::Nothing,
+        }
+    }
+
+    fn count(self, counters: &mut Counters) {
+        let counter = match self {
+            Self::Completed => &mut counters.completed,
+            Self::Claimed => &mut counters.claimed,
+            Self::GivenUp => &mut counters.given_up,
+            Self::Assigned => &mut counters.assigned,
+            Self::Lost => &mut counters.lost,
+            Self::Failed => &mut counters.failed,
+            Self::UploadRefused => &mut counters.uploads_refused,
+            Self::Nothing => return,
+        };
+        *counter += 1;
+    }
+}
+
+/// Until when winners may reveal, if consensus was reached about now.
+pub(crate) fn guess_reveal_deadline(state: &State, task: TaskId) -> u64 {
+    let now = state.chain_now();
+    let deal = state.task(task).and_then(|task| state.deal(task.deal));
+    deal.map_or(now, |deal| reveal_deadline(now, deal.time_secs))
+}
+
+fn log_illegal(illegal: &Illegal) {
+    tracing::debug!(%illegal, "an event does not fit and changes nothing");
+}

@@ -1,0 +1,119 @@
+//! What every part of the scheduler holds on to.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use protocol::TaskId;
+use sdk::chain::{Chain, ChainError, Sender};
+use sdk::wallet::Wallet;
+use sdk::wire::pool::{PinnedBlob, PoolInfo};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Options;
+use crate::board::{Board, Job};
+use crate::db::Db;
+use crate::task::Event;
+
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) options: Options,
+    pub(crate) chain: Chain,
+    pub(crate) sender: Sender,
+    pub(crate) wallet: Wallet,
+    pub(crate) blobs: blobs::Store,
+    pub(crate) board: Board,
+    pub(crate) db: Db,
+    pub(crate) info: PoolInfo,
+    /// Where uploads wait for their check.
+    pub(crate) incoming: PathBuf,
+    /// Apps pinned already: an entry never changes.
+    pub(crate) apps: Mutex<HashMap<Address, PinnedBlob>>,
+    /// Blobs of ours that were read whole since the start, so that a popular input is not read for every deal.
+    pub(crate) verified: Mutex<HashMap<blobs::Address, blobs::Stored>>,
+    /// Tasks that `watch` shall compare with the chain.
+    pub(crate) recheck: mpsc::UnboundedSender<Vec<TaskId>>,
+    /// True once everything that happened before the start is known.
+    pub(crate) ready: watch::Receiver<bool>,
+    /// Room for transactions on their way.
+    pub(crate) transactions: Semaphore,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Context {
+    /// Waits until the past is known; false when stopped instead.
+    pub(crate) async fn caught_up(&self) -> bool {
+        let mut ready = self.ready.clone();
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            caught_up = ready.wait_for(|ready| *ready) => caught_up.is_ok(),
+        }
+    }
+
+    /// Sleeps, but not through a stop: false then.
+    pub(crate) async fn pause(&self, duration: Duration) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = tokio::time::sleep(duration) => true,
+        }
+    }
+
+    pub(crate) fn safety_net(&self) -> Duration {
+        Duration::from_secs(self.options.safety_net_secs.max(1))
+    }
+
+    /// Ends a taken task's turn in which a transaction was sent. What the hub has refused, or left uncertain, is
+    /// compared with the chain, then tried again after a pause if it is still wanted.
+    pub(crate) async fn settle_turn(
+        &self,
+        job: Job,
+        task: TaskId,
+        outcome: Result<Event, ChainError>,
+    ) {
+        {
+            let mut state = self.board.lock();
+            state.counters.transactions += 1;
+            state.counters.transactions_failed += u64::from(outcome.is_err());
+        }
+        match outcome {
+            Ok(event) => {
+                self.board.apply(task, event);
+            }
+            Err(error) => {
+                tracing::warn!(task.id = %task, %error, "cannot {} the task for now", job.verb());
+                // Nobody listens any more when stopping.
+                let _ = self.recheck.send(vec![task]);
+                let pause = if error.is_transient() {
+                    RETRY_SOON
+                } else {
+                    RETRY_LATER
+                };
+                self.pause(pause).await;
+            }
+        }
+        self.board.done(task);
+    }
+}
+
+/// Pause after the node was away.
+const RETRY_SOON: Duration = Duration::from_millis(500);
+/// Pause after a refusal: most are about something another transaction has done meanwhile, or about time.
+const RETRY_LATER: Duration = Duration::from_secs(3);
+
+impl Job {
+    pub(crate) fn verb(self) -> &'static str {
+        match self {
+            Self::Initialize => "initialize",
+            Self::Assign => "assign",
+            Self::Upload => "collect the result of",
+            Self::Finalize => "finalize",
+            Self::Reopen => "reopen",
+            Self::Claim => "claim",
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! The result door: takes a result's bytes from a worker, and believes none of them.
+//!
+//! Before a byte is read the request must be signed by a worker that revealed this task's digest on chain. The zip
+//! goes to a file of its own first, not to the blob store: only when the digest recomputed from its content is the
+//! one on chain does it become a blob. (Storing it first and removing what is wrong would let anybody who revealed one
+//! task delete another's result, by uploading that one here.)
+//!
+//! In the zip lie the files of `/iexec_out` by their paths relative to it, stored, and beside them `stdout.txt` and
+//! `stderr.txt`. Which of these bytes the digest covers is the rule's business ([`check`]).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, Bytes, Signature};
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use futures::StreamExt;
+use protocol::TaskId;
+use protocol::result::{
+    BadComputed, BadManifest, COMPUTED_JSON, COMPUTED_JSON_LIMIT, Computed, Digest, Manifest,
+    ManifestFile, Output, STDERR, STDOUT,
+};
+use sdk::wire::pool::{
+    PinnedBlob, StoredResult, UPLOAD_SHA256_HEADER, UPLOAD_SIGNATURE_HEADER, UPLOAD_WORKER_HEADER,
+    upload_digest,
+};
+use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncWriteExt;
+use zip::ZipArchive;
+
+use crate::context::Context;
+use crate::door::Refusal;
+use crate::task::{Event, ReplicaState, TaskResult};
+
+/// How long an upload waits for the worker's reveal to be seen here: its node may be ahead of ours.
+const REVEAL_SEEN_WITHIN: Duration = Duration::from_secs(10);
+/// Most files in a result, ours included.
+const FILES_MAX: usize = 10_002;
+
+/// `PUT /results/{task}`.
+pub(crate) async fn put(
+    context: &Arc<Context>,
+    task: TaskId,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<StoredResult, Refusal> {
+    let claim = Claim::read(task, headers)?;
+    let worker = claim.worker;
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let limit = context.options.result_limit_bytes;
+    if length.is_some_and(|length| length > limit) {
+        return Err(too_large(limit));
+    }
+    let digest = revealed_digest(context, task, worker).await?;
+    if let Some(stored) = stored(context, task) {
+        return Ok(stored);
+    }
+
+    let incoming = Incoming::receive(context, &claim, body, limit).await?;
+    let path = incoming.path.clone();
+    let checked = tokio::task::spawn_blocking(move || check(&path, Digest(digest)))
+        .await
+        .map_err(|error| Refusal::ours("check the result", &error))?;
+    let callback = match checked {
+        Ok(callback) => callback,
+        Err(fault) => {
+            tracing::warn!(task.id = %task, %worker, %fault, "a worker's upload is not the result it revealed");
+            context.board.apply(task, Event::UploadFailed { worker });
+            return Err(Refusal::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                format!(
+                    "the upload is not the result of task {task} that {worker} revealed: {fault}"
+                ),
+            ));
+        }
+    };
+    let stored = context
+        .blobs
+        .put_file(&incoming.path)
+        .await
+        .map_err(|error| Refusal::ours("store the result", &error))?;
+    let blob = PinnedBlob {
+        cid: stored.cid.to_string(),
+        length: stored.length,
+        sha256: B256::from(stored.sha256),
+    };
+    let result = TaskResult {
+        worker,
+        blob: blob.clone(),
+        callback,
+    };
+    if !context.board.apply(task, Event::Stored(result)) {
+        return Err(Refusal::new(
+            StatusCode::CONFLICT,
+            format!("task {task} needs no result any more"),
+        ));
+    }
+    Ok(StoredResult { task, blob })
+}
+
+/// The result, once it is here and the task still open.
+pub(crate) fn stored(context: &Context, task: TaskId) -> Option<StoredResult> {
+    let state = context.board.lock();
+    let result = state.task(task)?.result.as_ref()?;
+    Some(StoredResult {
+        task,
+        blob: result.blob.clone(),
+    })
+}
+
+/// Who says the body is what.
+struct Claim {
+    worker: Address,
+    sha256: B256,
+}
+
+impl Claim {
+    fn read(task: TaskId, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let refuse = |what: String| Refusal::new(StatusCode::UNAUTHORIZED, what);
+        let text = |name: &str| {
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .ok_or_else(|| refuse(format!("an upload needs the header {name}")))
+        };
+        let bad = |name: &str| refuse(format!("the header {name} cannot be read"));
+        let worker: Address = text(UPLOAD_WORKER_HEADER)?
+            .parse()
+            .map_err(|_| bad(UPLOAD_WORKER_HEADER))?;
+        let sha256: B256 = text(UPLOAD_SHA256_HEADER)?
+            .parse()
+            .map_err(|_| bad(UPLOAD_SHA256_HEADER))?;
+        let signature: Bytes = text(UPLOAD_SIGNATURE_HEADER)?
+            .parse()
+            .map_err(|_| bad(UPLOAD_SIGNATURE_HEADER))?;
+        if signer(upload_digest(task, sha256), &signature) != Some(worker) {
+            return Err(refuse(format!(
+                "the upload of task {task} is not signed by {worker}"
+            )));
+        }
+        Ok(Self { worker, sha256 })
+    }
+}
+
+/// Who signed this hash as a message (EIP-191).
+pub(crate) fn signer(hash: B256, signature: &[u8]) -> Option<Address> {
+    Signature::from_raw(signature)
+        .ok()?
+        .recover_address_from_msg(hash)
+        .ok()
+}
+
+/// The digest this worker revealed. Nobody else's bytes are read.
+async fn revealed_digest(
+    context: &Context,
+    task: TaskId,
+    worker: Address,
+) -> Result<B256, Refusal> {
+    enum Seen {
+        Digest(B256),
+        Unknown,
+        Stranger,
+    }
+    let look = |state: &crate::board::State| {
+        let Some(known) = state.task(task) else {
+            return Some(Seen::Unknown);
+        };
+        match known.latest(worker).map(|replica| &replica.state) {
+            Some(ReplicaState::Revealed { digest, .. }) => Some(Seen::Digest(*digest)),
+            // It may have revealed in a block we have not read yet.
+            Some(
+                ReplicaState::Assigned
+                | ReplicaState::Computing
+                | ReplicaState::Contributed { .. }
+                | ReplicaState::Lost
+                | ReplicaState::Abandoned,
+            ) => None,
+            Some(
+                ReplicaState::Rejected | ReplicaState::Failed(_) | ReplicaState::Declined { .. },
+            )
+            | None => Some(Seen::Stranger),
+        }
+    };
+    let seen = tokio::time::timeout(REVEAL_SEEN_WITHIN, context.board.wait_for(look)).await;
+    match seen {
+        Ok(Seen::Digest(digest)) => Ok(digest),
+        Ok(Seen::Unknown) => match context.db.task(task).await {
+            Ok(Some(_)) => Err(Refusal::new(
+                StatusCode::CONFLICT,
+                format!("task {task} is over"),
+            )),
+            Ok(None) => Err(Refusal::new(
+                StatusCode::NOT_FOUND,
+                format!("no task {task} in this pool"),
+            )),
+            Err(error) => Err(Refusal::ours("look for the task", &error)),
+        },
+        Ok(Seen::Stranger) | Err(_) => Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            format!(
+                "{worker} has not revealed task {task} on chain, and only then may upload its result"
+            ),
+        )),
+    }
+}
+
+fn too_large(limit: u64) -> Refusal {
+    Refusal::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("a result may have at most {limit} bytes"),
+    )
+}
+
+/// An upload in a file of its own, gone when dropped.
+struct Incoming {
+    path: std::path::PathBuf,
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // What is left is swept at the next start.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Incoming {
+    async fn receive(
+        context: &Context,
+        claim: &Claim,
+        body: Body,
+        limit: u64,
+    ) -> Result<Self, Refusal> {
+        let failed = |error: io::Error| Refusal::ours("write the upload down", &error);
+        let name = format!("{:x}.zip", B256::from(rand::random::<[u8; 32]>()));
+        let incoming = Self {
+            path: context.incoming.join(name),
+        };
+        let mut file = tokio::fs::File::create_new(&incoming.path)
+            .await
+            .map_err(failed)?;
+        let mut hasher = Sha256::new();
+        let mut length: u64 = 0;
+        let mut pieces = body.into_data_stream();
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|error| {
+                Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    format!("the upload broke off: {error}"),
+                )
+            })?;
+            length += piece.len() as u64;
+            if length > limit {
+                return Err(too_large(limit));
+            }
+            hasher.update(&piece);
+            file.write_all(&piece).await.map_err(failed)?;
+        }
+        file.flush().await.map_err(failed)?;
+        let found = B256::from_slice(&hasher.finalize());
+        if found != claim.sha256 {
+            return Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format!(
+                    "the upload has sha256 {found}, but {} was signed",
+                    claim.sha256
+                ),
+            ));
+        }
+        Ok(incoming)
+    }
+}
+
+/// What is wrong with a result's zip.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("not a zip that can be read: {0}")]
+    Zip(#[from] zip::result::ZipError),
+    #[error("a file in it cannot be read: {0}")]
+    Read(#[from] io::Error),
+    #[error("{0} files are too many")]
+    TooManyFiles(usize),
+    #[error("its files claim more bytes than it has")]
+    Inflated,
+    #[error("{0:?} is in it twice")]
+    Twice(String),
+    #[error("{0}")]
+    Computed(#[from] BadComputed),
+    #[error("computed.json names {0:?}, which is not in it")]
+    Missing(String),
+    #[error("{0}")]
+    Manifest(#[from] BadManifest),
+    #[error("its content has the digest {found}, revealed was {expected}")]
+    Digest { expected: Digest, found: Digest },
+}
+
+/// Recomputes the digest of a zip's content and compares. Gives the callback data, if the result is such.
+fn check(path: &Path, expected: Digest) -> Result<Option<Bytes>, Fault> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut zip = Zip::open(ZipArchive::new(io::BufReader::new(file))?, length)?;
+    let (found, callback) = zip.digest()?;
+    if found == expected {
+        Ok(callback)
+    } else {
+        Err(Fault::Digest { expected, found })
+    }
+}
+
+struct Zip<R> {
+    archive: ZipArchive<R>,
+    /// Places of the files by their paths; folders are left out.
+    files: BTreeMap<Vec<u8>, usize>,
+}
+
+impl<R: Read + io::Seek> Zip<R> {
+    fn open(mut archive: ZipArchive<R>, length: u64) -> Result<Self, Fault> {
+        if archive.len() > 2 * FILES_MAX {
+            return Err(Fault::TooManyFiles(archive.len()));
+        }
+        let mut files = BTreeMap::new();
+        let mut bytes: u64 = 0;
+        for place in 0..archive.len() {
+            let file = archive.by_index_raw(place)?;
+            // Stored files cannot be larger than their zip; those that overlap could be read for ever.
+            bytes = bytes.saturating_add(file.size());
+            if bytes > length {
+                return Err(Fault::Inflated);
+            }
+            let name = file.name_raw().to_vec();
+            if name.ends_with(b"/") {
+                continue;
+            }
+            if files.insert(name, place).is_some() {
+                return Err(Fault::Twice(
+                    String::from_utf8_lossy(file.name_raw()).into_owned(),
+                ));
+            }
+        }
+        if files.len() > FILES_MAX {
+            return Err(Fault::TooManyFiles(files.len()));
+        }
+        Ok(Self { archive, files })
+    }
+
+    fn digest(&mut self) -> Result<(Digest, Option<Bytes>), Fault> {
+        let Some(place) = self.files.get(COMPUTED_JSON.as_bytes()).copied() else {
+            return Ok((self.manifest()?.digest(), None));
+        };
+        let mut text = Vec::new();
+        self.archive
+            .by_index(place)?
+            .take(COMPUTED_JSON_LIMIT as u64 + 1)
+            .read_to_end(&mut text)?;
+        match Computed::parse(&text)?.output {
+            Output::Callback(data) => Ok((Digest::of_callback(&data), Some(data))),
+            Output::Path(path) => match self.files.get(path.as_bytes()).copied() {
+                Some(place) => Ok((Digest::of_file(self.sha256(place)?), None)),
+                None => Ok((self.folder(&path)?, None)),
+            },
+        }
+    }
+
+    /// Everything but standard error, which no digest covers.
+    fn manifest(&mut self) -> Result<Manifest, Fault> {
+        let mut manifest = Manifest::new();
+        for (path, place) in self.files.clone() {
+            if path != STDERR.as_bytes() {
+                let length = self.archive.by_index(place)?.size();
+                manifest.add(
+                    path,
+                    ManifestFile {
+                        length,
+                        sha256: self.sha256(place)?,
+                    },
+                )?;
+            }
+        }
+        Ok(manifest)
+    }
+
+    /// The folder rule of existing apps, over the files directly in it. Our own two beside `/iexec_out` do not count.
+    fn folder(&mut self, path: &str) -> Result<Digest, Fault> {
+        let prefix = if path.is_empty() {
+            String::new()
+        } else {
+            format!("{path}/")
+        };
+        let inside: Vec<(Vec<u8>, usize)> = self
+            .files
+            .iter()
+            .filter_map(|(name, place)| {
+                Some((name.strip_prefix(prefix.as_bytes())?.to_vec(), *place))
+            })
+            .collect();
+        let mut entries = Vec::new();
+        for (name, place) in &inside {
+            let ours = path.is_empty() && (name == STDOUT.as_bytes() || name == STDERR.as_bytes());
+            if !ours && !name.contains(&b'/') {
+                entries.push((name.clone(), Some(self.sha256(*place)?)));
+            }
+        }
+        if inside.is_empty() && !self.has_folder(&prefix) {
+            return Err(Fault::Missing(path.to_owned()));
+        }
+        Ok(Digest::of_folder(entries))
+    }
+
+    /// An empty folder leaves an entry of its own.
+    fn has_folder(&mut self, prefix: &str) -> bool {
+        prefix.is_empty() || self.archive.index_for_name(prefix).is_some()
+    }
+
+    fn sha256(&mut self, place: usize) -> Result<B256, Fault> {
+        let mut file = self.archive.by_index(place)?;
+        let mut hasher = Sha256::new();
+        let mut piece = [0_u8; 64 * 1024];
+        loop {
+            let length = file.read(&mut piece)?;
+            if length == 0 {
+                return Ok(B256::from_slice(&hasher.finalize()));
+            }
+            hasher.update(&piece[..length]);
+        }
+    }
+}

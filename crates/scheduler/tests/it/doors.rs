@@ -1,0 +1,216 @@
+//! Who is let in, and what strangers are told.
+
+use alloy_primitives::B256;
+use protocol::TaskId;
+use protocol::task::TaskStatus;
+use reqwest::StatusCode;
+use sdk::wire::pool::{ErrorBody, PoolInfo, ToPool, ToWorker, hello_digest};
+
+use crate::pool::{PROFILE, Pool, account, eventually};
+use crate::script::{Conduct, open, put, read, result, write};
+
+/// Says hello, changed; gives the refusal's reason.
+async fn refusal(pool: &Pool, change: impl FnOnce(&mut ToPool)) -> String {
+    let wallet = account(3);
+    let mut socket = open(&pool.url()).await.expect("a connection");
+    let Some(ToWorker::Challenge { nonce }) = read(&mut socket).await else {
+        panic!("no challenge")
+    };
+    let digest = hello_digest(
+        pool.chain.deployment().chain_id,
+        pool.options.workerpool,
+        nonce,
+    );
+    let mut hello = ToPool::Hello {
+        worker: wallet.address(),
+        signature: wallet.sign_message(digest.as_slice()),
+        runtime_profile: PROFILE.to_owned(),
+        slots: 1,
+        holding: vec![],
+    };
+    change(&mut hello);
+    write(&mut socket, &hello).await;
+    match read(&mut socket).await {
+        Some(ToWorker::Refused { reason }) => reason,
+        other => panic!("expected a refusal, not {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hello_must_be_signed_by_the_worker_and_fit_the_pool() {
+    let pool = Pool::start().await;
+    let stranger = account(4).address();
+    let reason = refusal(&pool, |hello| {
+        if let ToPool::Hello { worker, .. } = hello {
+            *worker = stranger;
+        }
+    })
+    .await;
+    assert!(reason.contains("not signed"), "{reason}");
+    let reason = refusal(&pool, |hello| {
+        if let ToPool::Hello {
+            runtime_profile, ..
+        } = hello
+        {
+            "another".clone_into(runtime_profile);
+        }
+    })
+    .await;
+    assert!(reason.contains("runtime profile"), "{reason}");
+    let reason = refusal(&pool, |hello| {
+        if let ToPool::Hello { slots, .. } = hello {
+            *slots = 0;
+        }
+    })
+    .await;
+    assert!(reason.contains("slot"), "{reason}");
+    let reason = refusal(&pool, |hello| {
+        *hello = ToPool::Computing {
+            task: TaskId::default(),
+        }
+    })
+    .await;
+    assert!(reason.contains("hello first"), "{reason}");
+    assert_eq!(pool.handle().workers(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_connection_replaces_the_older_one() {
+    let pool = Pool::start().await;
+    let mut sockets = Vec::new();
+    for _ in 0..2 {
+        let wallet = account(3);
+        let mut socket = open(&pool.url()).await.expect("a connection");
+        let Some(ToWorker::Challenge { nonce }) = read(&mut socket).await else {
+            panic!("no challenge")
+        };
+        let digest = hello_digest(
+            pool.chain.deployment().chain_id,
+            pool.options.workerpool,
+            nonce,
+        );
+        let hello = ToPool::Hello {
+            worker: wallet.address(),
+            signature: wallet.sign_message(digest.as_slice()),
+            runtime_profile: PROFILE.to_owned(),
+            slots: 1,
+            holding: vec![],
+        };
+        write(&mut socket, &hello).await;
+        assert_eq!(
+            read(&mut socket).await,
+            Some(ToWorker::Welcome { keep: vec![] })
+        );
+        sockets.push(socket);
+    }
+    assert!(matches!(
+        read(&mut sockets[0]).await,
+        Some(ToWorker::Refused { .. })
+    ));
+    assert_eq!(pool.handle().workers(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_is_refused_unless_its_worker_revealed_the_task() {
+    let pool = Pool::start().await;
+    let worker = pool.worker(0, Conduct::Silent, 1);
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.tasks_of(deal).await[0];
+    pool.until(task, TaskStatus::Revealing).await;
+
+    let (zip, _) = result("the truth about 0");
+    let answer = put(&pool.url(), &account(4), task, zip.clone()).await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN, "a stranger");
+    let unsigned = reqwest::Client::new()
+        .put(pool.url().join(&format!("results/{task}")).unwrap())
+        .body(zip.clone())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(unsigned.status(), StatusCode::UNAUTHORIZED);
+    assert!(
+        unsigned
+            .json::<ErrorBody>()
+            .await
+            .unwrap()
+            .error
+            .contains("oxec-worker")
+    );
+    let forged = reqwest::Client::new()
+        .put(pool.url().join(&format!("results/{task}")).unwrap())
+        .header("oxec-worker", worker.wallet.address().to_string())
+        .header("oxec-sha256", B256::ZERO.to_string())
+        .header(
+            "oxec-signature",
+            account(4).sign_message(b"something else").to_string(),
+        )
+        .body(zip.clone())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(forged.status(), StatusCode::UNAUTHORIZED);
+    let unknown = put(
+        &pool.url(),
+        &worker.wallet,
+        TaskId(B256::repeat_byte(7)),
+        zip,
+    )
+    .await;
+    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    assert_eq!(
+        std::fs::read_dir(pool.options.database.with_file_name("incoming"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_ids_are_not_found_and_bad_ones_are_named() {
+    let pool = Pool::start().await;
+    let id = B256::repeat_byte(1);
+    for (path, status) in [
+        (format!("tasks/{id}"), StatusCode::NOT_FOUND),
+        (format!("deals/{id}"), StatusCode::NOT_FOUND),
+        (format!("results/{id}"), StatusCode::NOT_FOUND),
+        ("tasks/0x12".to_owned(), StatusCode::BAD_REQUEST),
+        ("nowhere".to_owned(), StatusCode::NOT_FOUND),
+        (
+            "ipfs/bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku".to_owned(),
+            StatusCode::NOT_FOUND,
+        ),
+    ] {
+        let answer = reqwest::get(pool.url().join(&path).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        let body: ErrorBody = answer
+            .json()
+            .await
+            .expect("every error is one sentence in JSON");
+        assert!(!body.error.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pool_says_who_it_is_and_how_it_fares() {
+    let pool = Pool::start().await;
+    let _worker = pool.worker(0, Conduct::Honest, 2);
+    eventually(async || (pool.handle().workers() == 1).then_some(())).await;
+    let info: PoolInfo = reqwest::get(pool.url().join("pool").unwrap())
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(
+        (info.workerpool, info.owner),
+        (pool.options.workerpool, pool.owner.address())
+    );
+    assert_eq!((info.description.as_str(), info.workers), ("test pool", 1));
+    let metrics = reqwest::get(pool.url().join("metrics").unwrap())
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(metrics.contains("oxec_scheduler_slots 2\n"), "{metrics}");
+}

@@ -1,0 +1,11 @@
+//! The scheduler against a real chain, with scripted workers that send real transactions.
+
+extern crate oxec_scheduler as scheduler;
+
+mod pool;
+mod script;
+
+mod doors;
+mod restarts;
+mod troubles;
+mod walk;

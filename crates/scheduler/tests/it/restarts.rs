@@ -1,0 +1,99 @@
+//! The scheduler is killed, and nothing is lost by it.
+
+use protocol::abi::Hub;
+use protocol::task::TaskStatus;
+
+use crate::pool::{PRICE, Pool, eventually};
+use crate::script::Conduct;
+
+/// Kills the scheduler when some of a bag is done, and starts it again.
+async fn killed_in_the_middle(forget: bool) {
+    let mut pool = Pool::start_with(|options| options.reconnect_grace_secs = 1).await;
+    let workers: Vec<_> = (0..3).map(|n| pool.worker(n, Conduct::Honest, 2)).collect();
+    let before = pool.account(pool.requester.address()).await.0;
+    let deal = pool.request(30, 1, "").await;
+    let tasks = pool.tasks_of(deal).await;
+    pool.until(tasks[0], TaskStatus::Completed).await;
+    drop(pool.handle.take());
+    if forget {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut path = pool.options.database.clone().into_os_string();
+            path.push(suffix);
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    eventually(async || std::net::TcpListener::bind(pool.options.listen).ok()).await;
+    pool.open().await;
+    pool.completed(deal).await;
+    pool.handle().idle().await;
+
+    let head = pool.chain.block().await.expect("a block").number;
+    let events = pool.chain.events(0, head).await.expect("events");
+    for task in tasks {
+        let paid = events
+            .iter()
+            .filter(|event| matches!(&event.event, Hub::HubEvents::TaskFinalize(it) if it.taskid == task.0))
+            .count();
+        assert_eq!(paid, 1, "task {task} is paid once");
+    }
+    let (after, frozen) = pool.account(pool.requester.address()).await;
+    assert_eq!((after, frozen), (before - 30 * PRICE, 0));
+    drop(workers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bag_completes_through_a_kill_and_pays_once() {
+    killed_in_the_middle(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bag_completes_even_when_the_database_is_lost_too() {
+    killed_in_the_middle(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_is_still_told_after_a_restart() {
+    let mut pool = Pool::start().await;
+    let worker = pool.worker(0, Conduct::Honest, 1);
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.completed(deal).await[0];
+    pool.handle().idle().await;
+    let handle = pool.handle.take().expect("it runs");
+    handle.shutdown().await;
+    drop(handle);
+    pool.open().await;
+    let report = pool
+        .until_reported(task, |report| report.state == "completed")
+        .await;
+    assert_eq!(report.replicas[0].worker, worker.wallet.address());
+    let deal: serde_json::Value = reqwest::get(pool.url().join(&format!("deals/{deal}")).unwrap())
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(
+        (&deal["state"], &deal["completed"]),
+        (&"closed".into(), &1.into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_that_does_not_own_the_pool_cannot_open_it() {
+    let mut pool = Pool::start().await;
+    drop(pool.handle.take());
+    let deps = scheduler::Deps {
+        chain: pool.chain.clone(),
+        wallet: pool.requester.clone(),
+        blobs: pool.blobs.clone(),
+    };
+    let mut options = pool.options.clone();
+    options.listen.set_port(0);
+    let error = scheduler::Service::start(options, deps)
+        .await
+        .expect_err("not the owner");
+    assert!(
+        error.to_string().contains("does not own the workerpool"),
+        "{error}"
+    );
+}

@@ -1,0 +1,170 @@
+//! When workers, inputs or results are not what they should be.
+
+use std::time::{Duration, Instant};
+
+use protocol::task::TaskStatus;
+
+use crate::pool::{Pool, eventually};
+use crate::script::Conduct;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_lost_before_contributing_is_replaced_at_once() {
+    let pool = Pool::start_with(|options| options.safety_net_secs = 3600).await;
+    let dying = pool.worker(0, Conduct::Dies, 8);
+    eventually(async || (pool.handle().workers() == 1).then_some(())).await;
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.tasks_of(deal).await[0];
+    pool.until_reported(task, |report| {
+        report
+            .replicas
+            .iter()
+            .any(|replica| replica.state == "lost")
+    })
+    .await;
+    let since = Instant::now();
+    let _honest = pool.worker(1, Conduct::Honest, 1);
+    pool.completed(deal).await;
+    assert!(
+        since.elapsed() < Duration::from_secs(30),
+        "no timer was waited for"
+    );
+    drop(dying);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_fails_everywhere_is_given_up_and_the_requester_is_told_and_refunded() {
+    let pool = Pool::start().await;
+    let workers: Vec<_> = (0..4).map(|n| pool.worker(n, Conduct::Fails, 1)).collect();
+    eventually(async || (pool.handle().workers() == 4).then_some(())).await;
+    let before = pool.account(pool.requester.address()).await;
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.tasks_of(deal).await[0];
+    let report = pool
+        .until_reported(task, |report| report.state.starts_with("given up"))
+        .await;
+    assert!(report.state.contains("exit code 3"), "{}", report.state);
+    assert_eq!(
+        report.replicas.len(),
+        3,
+        "three different workers are enough"
+    );
+    assert_eq!(
+        report.replicas[0]
+            .failure
+            .as_ref()
+            .map(|failure| failure.log.as_str()),
+        Some("no such option")
+    );
+
+    pool.pass(3001).await;
+    pool.until(task, TaskStatus::Failed).await;
+    pool.handle().idle().await;
+    assert_eq!(
+        pool.account(pool.requester.address()).await,
+        before,
+        "the money is back"
+    );
+    drop(workers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_upload_is_refused_and_another_worker_is_asked() {
+    let pool = Pool::start().await;
+    let workers = [
+        pool.worker(0, Conduct::UploadsWrong, 4),
+        pool.worker(1, Conduct::Honest, 4),
+    ];
+    eventually(async || (pool.handle().workers() == 2).then_some(())).await;
+    let deal = pool.request(4, 3, "").await;
+    for task in pool.completed(deal).await {
+        let report = pool
+            .until_reported(task, |report| report.state == "completed")
+            .await;
+        let delivered: Vec<_> = report
+            .replicas
+            .iter()
+            .filter(|replica| replica.state == "uploaded")
+            .collect();
+        assert_eq!(delivered.len(), 1);
+        assert_eq!(delivered[0].worker, workers[1].wallet.address());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_never_answers_for_its_task_is_passed_over() {
+    // Sleepers accept, so the limit of the category would have to pass; one that does not even accept is quicker.
+    let pool = Pool::start().await;
+    let sleeping = pool.worker(0, Conduct::Sleeps, 1);
+    eventually(async || (pool.handle().workers() == 1).then_some(())).await;
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.tasks_of(deal).await[0];
+    pool.until_reported(task, |report| report.state == "computing")
+        .await;
+    drop(sleeping);
+    let _honest = pool.worker(1, Conduct::Honest, 1);
+    pool.completed(deal).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_nobody_reveals_is_reopened_and_done_by_others() {
+    let pool = Pool::start().await;
+    let silent = pool.worker(0, Conduct::Silent, 1);
+    eventually(async || (pool.handle().workers() == 1).then_some(())).await;
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.tasks_of(deal).await[0];
+    pool.until(task, TaskStatus::Revealing).await;
+    let _honest = pool.worker(1, Conduct::Honest, 1);
+    pool.pass(601).await;
+    pool.completed(deal).await;
+    let report = pool
+        .until_reported(task, |report| report.state == "completed")
+        .await;
+    assert_eq!(report.replicas[0].state, "rejected");
+    drop(silent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_that_cannot_be_had_gives_the_deal_up_with_the_reason() {
+    let pool = Pool::start_with(|options| options.pin_pause_secs = 0).await;
+    let _worker = pool.worker(0, Conduct::Honest, 1);
+    let missing = r#"{"iexec_input_files":["http://127.0.0.1:1/no-such-file"]}"#;
+    let deal = pool.request(2, 1, missing).await;
+    let fine = pool.request(1, 1, "").await;
+    for task in pool.tasks_of(deal).await {
+        let report = pool
+            .until_reported(task, |report| report.state.starts_with("given up"))
+            .await;
+        assert!(report.state.contains("no-such-file"), "{}", report.state);
+    }
+    pool.completed(fine).await;
+    pool.pass(3001).await;
+    for task in pool.tasks_of(deal).await {
+        pool.until(task, TaskStatus::Failed).await;
+    }
+    pool.handle().idle().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_in_the_pools_own_store_needs_no_fetch_and_its_pin_is_checked() {
+    let pool = Pool::start_with(|options| options.pin_tries = 1).await;
+    let _worker = pool.worker(0, Conduct::Honest, 1);
+    let stored = pool.blobs.put_bytes(b"an input").await.expect("stored");
+    // The host does not exist; the content address says it all.
+    let url = format!("http://nowhere.invalid/ipfs/{}?filename=a.txt", stored.cid);
+    let good = format!(
+        r#"{{"iexec_input_files":["{url}#sha256={}"]}}"#,
+        stored.sha256_hex()
+    );
+    let wrong = format!(
+        r#"{{"iexec_input_files":["{url}#sha256={}"]}}"#,
+        "00".repeat(32)
+    );
+    let good = pool.request(1, 1, &good).await;
+    let wrong = pool.request(1, 1, &wrong).await;
+    pool.completed(good).await;
+    let task = pool.tasks_of(wrong).await[0];
+    let report = pool
+        .until_reported(task, |report| report.state.starts_with("given up"))
+        .await;
+    assert!(report.state.contains("sha256"), "{}", report.state);
+}
