@@ -8,9 +8,9 @@ pragma solidity ^0.8.28;
 // HubOrders(HubGovernance), Hub(HubOrders); then `initialize(0)` on each registry, and `configure` and `createCategory` on
 // the hub, whose owner is the account that deployed it.
 
+import { Module } from "./Module.sol";
 import { IGovernance } from "./interfaces/IGovernance.sol";
 import { CodeStore } from "./libraries/CodeStore.sol";
-import { Module } from "./Module.sol";
 import { ContributionStage } from "./stages/ContributionStage.sol";
 import { PaymentStage } from "./stages/PaymentStage.sol";
 import { ResultStage } from "./stages/ResultStage.sol";

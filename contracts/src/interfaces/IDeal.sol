@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import { AppOrder, DatasetOrder, WorkerpoolOrder, RequestOrder } from "./IOrder.sol";
+import { AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder } from "./IOrder.sol";
 
 /// @title Deals: orders matched on chain
 /// @notice A deal fixes who, what, for how much and how many tasks. It never changes once made. Its identifier is
@@ -48,7 +48,12 @@ interface IDeal {
     event SchedulerNotice(address indexed workerpool, bytes32 dealid);
     /// @notice Four orders became a deal of `volume` tasks; `datasetHash` is zero without dataset.
     event OrdersMatched(
-        bytes32 dealid, bytes32 appHash, bytes32 datasetHash, bytes32 workerpoolHash, bytes32 requestHash, uint256 volume
+        bytes32 dealid,
+        bytes32 appHash,
+        bytes32 datasetHash,
+        bytes32 workerpoolHash,
+        bytes32 requestHash,
+        uint256 volume
     );
     /// @notice `sponsor` pays for the deal.
     event DealSponsored(bytes32 dealId, address sponsor);

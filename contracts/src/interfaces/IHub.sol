@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import { IOrder } from "./IOrder.sol";
-import { IDeal } from "./IDeal.sol";
-import { ITask } from "./ITask.sol";
-import { IContribution } from "./IContribution.sol";
 import { IConsensus } from "./IConsensus.sol";
-import { IResult } from "./IResult.sol";
-import { IPayment } from "./IPayment.sol";
+import { IContribution } from "./IContribution.sol";
+import { IDeal } from "./IDeal.sol";
 import { IGovernance } from "./IGovernance.sol";
+import { IOrder } from "./IOrder.sol";
+import { IPayment } from "./IPayment.sol";
+import { IResult } from "./IResult.sol";
+import { ITask } from "./ITask.sol";
 
 /// @title The whole hub
 /// @notice Order, deal, task, contribution, consensus, result, payment: the law of the marketplace, and the one contract

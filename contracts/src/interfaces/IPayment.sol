@@ -65,9 +65,7 @@ interface IPayment {
 
     /// @notice Pay in from `approveAndCall` of the token, and, where `data` is a call of `matchOrders`, match at once.
     /// @dev Answers to the token only: nobody else can turn an allowance of `sender` into a deposit.
-    function receiveApproval(address sender, uint256 amount, address token, bytes calldata data)
-        external
-        returns (bool);
+    function receiveApproval(address sender, uint256 amount, address token, bytes calldata data) external returns (bool);
 
     function transfer(address recipient, uint256 amount) external returns (bool);
 

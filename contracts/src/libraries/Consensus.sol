@@ -33,11 +33,14 @@ library Consensus {
     }
 
     /// @dev Counts a claim of `hash` by `worker` beside the `count` contributions there are.
-    function tally(TaskRecord storage record, bytes32 taskid, uint256 count, bytes32 hash, address worker, uint256 weight)
-        internal
-        view
-        returns (Tally memory result)
-    {
+    function tally(
+        TaskRecord storage record,
+        bytes32 taskid,
+        uint256 count,
+        bytes32 hash,
+        address worker,
+        uint256 weight
+    ) internal view returns (Tally memory result) {
         result.members = 1;
         result.groupWeight = weight;
         if (count == 0) {

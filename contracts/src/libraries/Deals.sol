@@ -132,9 +132,8 @@ library Deals {
             uint64(terms.workerpoolPrice),
             uint64(terms.appPrice)
         );
-        bytes memory parties = abi.encodePacked(
-            terms.workerpool, terms.workerpoolOwner, terms.app, terms.appOwner, terms.requester
-        );
+        bytes memory parties =
+            abi.encodePacked(terms.workerpool, terms.workerpoolOwner, terms.app, terms.appOwner, terms.requester);
         CodeStore.write(bytes16(dealid), abi.encodePacked(numbers, parties, extras, params));
     }
 

@@ -95,10 +95,14 @@ library Tasks {
 
     /// @dev The word of a task without consensus, with one. All numbers fit: there are no more winners or groups than
     /// contributions, and deadlines stay below 2^40 because categories are bounded.
-    function withConsensus(TaskWord word, uint256 group, uint256 winners_, uint256 until) internal pure returns (TaskWord) {
+    function withConsensus(TaskWord word, uint256 group, uint256 winners_, uint256 until)
+        internal
+        pure
+        returns (TaskWord)
+    {
         return TaskWord.wrap(
-            TaskWord.unwrap(word.withStatus(TaskStatus.REVEALING)) | group << WINNING | winners_ << WINNERS
-                | until << REVEAL_UNTIL
+            TaskWord.unwrap(word.withStatus(TaskStatus.REVEALING)) | group << WINNING | winners_ << WINNERS | until
+                << REVEAL_UNTIL
         );
     }
 

@@ -3,15 +3,15 @@ pragma solidity ^0.8.28;
 
 // Workers claim a result under seal, and show it once enough of them agree.
 
-import { Contribution, ContributionStatus, IContribution } from "../interfaces/IContribution.sol";
-import { IConsensus } from "../interfaces/IConsensus.sol";
 import { HubState } from "../HubState.sol";
+import { IConsensus } from "../interfaces/IConsensus.sol";
+import { Contribution, ContributionStatus, IContribution } from "../interfaces/IContribution.sol";
 import { Accounts, Book, SCORE_LIMIT } from "../libraries/Accounts.sol";
 import { Consensus } from "../libraries/Consensus.sol";
-import { ContributionRecord, Contributions, ContributionWord } from "../libraries/Contributions.sol";
-import { Deals, DealView } from "../libraries/Deals.sol";
+import { ContributionRecord, ContributionWord, Contributions } from "../libraries/Contributions.sol";
+import { DealView, Deals } from "../libraries/Deals.sol";
 import { Signatures } from "../libraries/Signatures.sol";
-import { CONTRIBUTIONS_LIMIT, TaskRecord, Tasks, TaskWord } from "../libraries/Tasks.sol";
+import { CONTRIBUTIONS_LIMIT, TaskRecord, TaskWord, Tasks } from "../libraries/Tasks.sol";
 import { Math } from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @notice The hub before this one, as far as scores go.
@@ -136,9 +136,7 @@ abstract contract ContributionStage is IContribution, IConsensus, HubState {
         address broker = enclave == address(0) ? address(0) : _teeBroker;
         address signer = broker == address(0) ? deal.workerpoolOwner() : broker;
         bytes32 hash = Signatures.asMessage(keccak256(abi.encodePacked(msg.sender, taskid, enclave)));
-        require(
-            Signatures.isSigner(signer, hash, signature), InvalidAuthorization(taskid, msg.sender, enclave, signer)
-        );
+        require(Signatures.isSigner(signer, hash, signature), InvalidAuthorization(taskid, msg.sender, enclave, signer));
     }
 
     /// @dev What came out of an enclave is signed there.

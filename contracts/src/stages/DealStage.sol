@@ -4,14 +4,14 @@ pragma solidity ^0.8.28;
 // Four orders become a deal, if all rules hold. Nothing here calls a stranger but statically, so nothing can come between
 // the rules and their effect.
 
-import { Deal, IDeal } from "../interfaces/IDeal.sol";
-import { AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder } from "../interfaces/IOrder.sol";
-import { IWorkerpool } from "../interfaces/IEntry.sol";
-import { IRegistry } from "../interfaces/IRegistry.sol";
 import { HubState } from "../HubState.sol";
+import { Deal, IDeal } from "../interfaces/IDeal.sol";
+import { IWorkerpool } from "../interfaces/IEntry.sol";
+import { AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder } from "../interfaces/IOrder.sol";
+import { IRegistry } from "../interfaces/IRegistry.sol";
 import { Accounts, Book } from "../libraries/Accounts.sol";
-import { Deals, DealView, Terms } from "../libraries/Deals.sol";
-import { Orders, OrderWord } from "../libraries/Orders.sol";
+import { DealView, Deals, Terms } from "../libraries/Deals.sol";
+import { OrderWord, Orders } from "../libraries/Orders.sol";
 import { Signatures } from "../libraries/Signatures.sol";
 
 abstract contract DealStage is IDeal, HubState {
@@ -62,9 +62,8 @@ abstract contract DealStage is IDeal, HubState {
         bytes32 separator = Orders.domainSeparator();
         volume = _left(Orders.typed(separator, Orders.structHash(apporder)), apporder.volume);
         if (datasetorder.dataset != address(0)) {
-            volume = _least(
-                volume, _left(Orders.typed(separator, Orders.structHash(datasetorder)), datasetorder.volume)
-            );
+            volume =
+                _least(volume, _left(Orders.typed(separator, Orders.structHash(datasetorder)), datasetorder.volume));
         }
         volume = _least(
             volume, _left(Orders.typed(separator, Orders.structHash(workerpoolorder)), workerpoolorder.volume)
@@ -331,9 +330,7 @@ abstract contract DealStage is IDeal, HubState {
             terms.schedulerRewardRatio <= WHOLE_RATIO, SchedulerRatioTooHigh(terms.schedulerRewardRatio, WHOLE_RATIO)
         );
         require(terms.trust <= Deals.TRUST_LIMIT, TrustTooHigh(terms.trust, Deals.TRUST_LIMIT));
-        require(
-            terms.first + terms.size <= Deals.TASKS_LIMIT, TooManyTasks(terms.first, terms.size, Deals.TASKS_LIMIT)
-        );
+        require(terms.first + terms.size <= Deals.TASKS_LIMIT, TooManyTasks(terms.first, terms.size, Deals.TASKS_LIMIT));
         uint256 length = bytes(requestorder.params).length;
         require(length <= Deals.PARAMS_LIMIT, ParamsTooLong(length, Deals.PARAMS_LIMIT));
     }

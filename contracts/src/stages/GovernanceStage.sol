@@ -3,9 +3,9 @@ pragma solidity ^0.8.28;
 
 // What the owner of the hub may set, and what the entries of the registries say of themselves.
 
-import { AppInfo, Category, DatasetInfo, IGovernance, WorkerpoolInfo } from "../interfaces/IGovernance.sol";
-import { IApp, IDataset, IWorkerpool } from "../interfaces/IEntry.sol";
 import { HubState } from "../HubState.sol";
+import { IApp, IDataset, IWorkerpool } from "../interfaces/IEntry.sol";
+import { AppInfo, Category, DatasetInfo, IGovernance, WorkerpoolInfo } from "../interfaces/IGovernance.sol";
 
 abstract contract GovernanceStage is IGovernance, HubState {
     uint256 private constant CALLBACK_GAS = 200_000;
@@ -79,9 +79,7 @@ abstract contract GovernanceStage is IGovernance, HubState {
     {
         catid = _categories.length;
         require(catid <= CATEGORIES_LIMIT, TooManyCategories(CATEGORIES_LIMIT));
-        require(
-            workClockTimeRef <= CATEGORY_TIME_LIMIT, CategoryTimeTooLong(workClockTimeRef, CATEGORY_TIME_LIMIT)
-        );
+        require(workClockTimeRef <= CATEGORY_TIME_LIMIT, CategoryTimeTooLong(workClockTimeRef, CATEGORY_TIME_LIMIT));
         _categories.push(Category(name, description, workClockTimeRef));
         _categoryTimes[catid] = workClockTimeRef + 1;
         emit CreateCategory(catid, name, description, workClockTimeRef);

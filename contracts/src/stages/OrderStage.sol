@@ -3,6 +3,8 @@ pragma solidity ^0.8.28;
 
 // Orders signed, closed and shown on chain, and the signatures that stand behind them.
 
+import { HubState } from "../HubState.sol";
+import { IEntry } from "../interfaces/IEntry.sol";
 import {
     AppOrder,
     AppOrderOperation,
@@ -16,8 +18,6 @@ import {
     WorkerpoolOrder,
     WorkerpoolOrderOperation
 } from "../interfaces/IOrder.sol";
-import { IEntry } from "../interfaces/IEntry.sol";
-import { HubState } from "../HubState.sol";
 import { Orders } from "../libraries/Orders.sol";
 import { Signatures } from "../libraries/Signatures.sol";
 
@@ -25,9 +25,8 @@ abstract contract OrderStage is IOrder, HubState {
     /// @inheritdoc IOrder
     function manageAppOrder(AppOrderOperation calldata operation) external {
         address owner = _ownerOf(operation.order.app);
-        bytes32 hash = _authorized(
-            Orders.structHash(operation.order), Orders.structHash(operation), owner, operation.sign
-        );
+        bytes32 hash =
+            _authorized(Orders.structHash(operation.order), Orders.structHash(operation), owner, operation.sign);
         if (operation.operation == OrderOperation.SIGN) {
             _presign(hash, owner);
             emit SignedAppOrder(hash);
@@ -40,9 +39,8 @@ abstract contract OrderStage is IOrder, HubState {
     /// @inheritdoc IOrder
     function manageDatasetOrder(DatasetOrderOperation calldata operation) external {
         address owner = _ownerOf(operation.order.dataset);
-        bytes32 hash = _authorized(
-            Orders.structHash(operation.order), Orders.structHash(operation), owner, operation.sign
-        );
+        bytes32 hash =
+            _authorized(Orders.structHash(operation.order), Orders.structHash(operation), owner, operation.sign);
         if (operation.operation == OrderOperation.SIGN) {
             _presign(hash, owner);
             emit SignedDatasetOrder(hash);
@@ -55,9 +53,8 @@ abstract contract OrderStage is IOrder, HubState {
     /// @inheritdoc IOrder
     function manageWorkerpoolOrder(WorkerpoolOrderOperation calldata operation) external {
         address owner = _ownerOf(operation.order.workerpool);
-        bytes32 hash = _authorized(
-            Orders.structHash(operation.order), Orders.structHash(operation), owner, operation.sign
-        );
+        bytes32 hash =
+            _authorized(Orders.structHash(operation.order), Orders.structHash(operation), owner, operation.sign);
         if (operation.operation == OrderOperation.SIGN) {
             _presign(hash, owner);
             emit SignedWorkerpoolOrder(hash);
@@ -70,9 +67,8 @@ abstract contract OrderStage is IOrder, HubState {
     /// @inheritdoc IOrder
     function manageRequestOrder(RequestOrderOperation calldata operation) external {
         address requester = operation.order.requester;
-        bytes32 hash = _authorized(
-            Orders.structHash(operation.order), Orders.structHash(operation), requester, operation.sign
-        );
+        bytes32 hash =
+            _authorized(Orders.structHash(operation.order), Orders.structHash(operation), requester, operation.sign);
         if (operation.operation == OrderOperation.SIGN) {
             _presign(hash, requester);
             emit SignedRequestOrder(hash);

@@ -3,12 +3,12 @@ pragma solidity ^0.8.28;
 
 // Money in and out of the hub, and between accounts. What the protocol itself does with it is in Accounts.
 
-import { Account, IPayment } from "../interfaces/IPayment.sol";
-import { IGovernance } from "../interfaces/IGovernance.sol";
-import { IApprovalReceiver } from "../interfaces/IRLC.sol";
-import { IDeal } from "../interfaces/IDeal.sol";
-import { ITask } from "../interfaces/ITask.sol";
 import { HubState } from "../HubState.sol";
+import { IDeal } from "../interfaces/IDeal.sol";
+import { IGovernance } from "../interfaces/IGovernance.sol";
+import { Account, IPayment } from "../interfaces/IPayment.sol";
+import { IApprovalReceiver } from "../interfaces/IRLC.sol";
+import { ITask } from "../interfaces/ITask.sol";
 import { Accounts, Book } from "../libraries/Accounts.sol";
 import { Kitty } from "../libraries/Kitty.sol";
 import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";

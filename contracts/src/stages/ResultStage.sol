@@ -8,11 +8,11 @@ import { ContributionStatus } from "../interfaces/IContribution.sol";
 import { IOracleConsumer, IResult } from "../interfaces/IResult.sol";
 import { ITask, TaskStatus } from "../interfaces/ITask.sol";
 import { Accounts, Book } from "../libraries/Accounts.sol";
-import { Contributions, ContributionWord } from "../libraries/Contributions.sol";
-import { Deals, DealView } from "../libraries/Deals.sol";
+import { ContributionWord, Contributions } from "../libraries/Contributions.sol";
+import { DealView, Deals } from "../libraries/Deals.sol";
 import { Kitty } from "../libraries/Kitty.sol";
 import { Results } from "../libraries/Results.sol";
-import { TaskRecord, Tasks, TaskWord } from "../libraries/Tasks.sol";
+import { TaskRecord, TaskWord, Tasks } from "../libraries/Tasks.sol";
 import { ContributionStage } from "./ContributionStage.sol";
 import { Math } from "@openzeppelin/contracts/utils/math/Math.sol";
 

@@ -3,16 +3,16 @@ pragma solidity ^0.8.28;
 
 // A task's beginning, its way back to contributions, and its end by time.
 
-import { ITask, Task, TaskStatus } from "../interfaces/ITask.sol";
 import { HubState } from "../HubState.sol";
-import { Accounts, Book } from "../libraries/Accounts.sol";
 import { ContributionStatus } from "../interfaces/IContribution.sol";
-import { ContributionRecord, ContributionWord } from "../libraries/Contributions.sol";
-import { Deals, DealView } from "../libraries/Deals.sol";
 import { IDeal } from "../interfaces/IDeal.sol";
+import { ITask, Task, TaskStatus } from "../interfaces/ITask.sol";
+import { Accounts, Book } from "../libraries/Accounts.sol";
+import { ContributionRecord, ContributionWord } from "../libraries/Contributions.sol";
+import { DealView, Deals } from "../libraries/Deals.sol";
 import { Kitty } from "../libraries/Kitty.sol";
 import { Results } from "../libraries/Results.sol";
-import { TaskRecord, Tasks, TaskWord } from "../libraries/Tasks.sol";
+import { TaskRecord, TaskWord, Tasks } from "../libraries/Tasks.sol";
 
 abstract contract TaskStage is ITask, HubState {
     using Accounts for Book;

@@ -4,8 +4,8 @@ pragma solidity ^0.8.28;
 // The hub's decisions beside a plain book of groups and totals, kept the way the protocol is written down: total := 1;
 // g' = max(g, 1) * w; total += g' - g; consensus iff g' * trust > total * (trust - 1).
 
-import { Task, TaskStatus } from "../../src/interfaces/ITask.sol";
 import { RequestOrder, WorkerpoolOrder } from "../../src/interfaces/IOrder.sol";
+import { Task, TaskStatus } from "../../src/interfaces/ITask.sol";
 import { Person, Town } from "../support/Town.sol";
 
 /// @dev The hub before this one: how scores get into a hub without ten thousand tasks.

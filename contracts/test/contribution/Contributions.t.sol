@@ -3,9 +3,9 @@ pragma solidity ^0.8.28;
 
 // Claims under seal, and showing them: who may, until when, and what of it the hub believes.
 
-import { Contribution, ContributionStatus, IContribution } from "../../src/interfaces/IContribution.sol";
 import { IConsensus } from "../../src/interfaces/IConsensus.sol";
-import { IOrder, RequestOrder, AppOrder, WorkerpoolOrder } from "../../src/interfaces/IOrder.sol";
+import { Contribution, ContributionStatus, IContribution } from "../../src/interfaces/IContribution.sol";
+import { AppOrder, IOrder, RequestOrder, WorkerpoolOrder } from "../../src/interfaces/IOrder.sol";
 import { IPayment } from "../../src/interfaces/IPayment.sol";
 import { ITask, Task, TaskStatus } from "../../src/interfaces/ITask.sol";
 import { Person, Town } from "../support/Town.sol";
@@ -49,9 +49,7 @@ contract ContributionsTest is Town {
 
     function test_contributions_are_for_active_tasks() public {
         bytes memory permit = admission(scheduler, workers[0].account, bytes32(0), address(0));
-        _refused(
-            bytes32(0), permit, abi.encodeWithSelector(ITask.TaskNotActive.selector, bytes32(0), TaskStatus.UNSET)
-        );
+        _refused(bytes32(0), permit, abi.encodeWithSelector(ITask.TaskNotActive.selector, bytes32(0), TaskStatus.UNSET));
         bytes32 taskid = started(1);
         contribute(taskid, workers[1], digest("result"));
         permit = admission(scheduler, workers[0].account, taskid, address(0));
@@ -75,7 +73,9 @@ contract ContributionsTest is Town {
         contribute(taskid, workers[0], digest("result"));
         bytes memory permit = admission(scheduler, workers[0].account, taskid, address(0));
         _refused(
-            taskid, permit, abi.encodeWithSelector(IContribution.AlreadyContributed.selector, taskid, workers[0].account)
+            taskid,
+            permit,
+            abi.encodeWithSelector(IContribution.AlreadyContributed.selector, taskid, workers[0].account)
         );
     }
 
@@ -116,9 +116,7 @@ contract ContributionsTest is Town {
         bytes32 own = seal(workers[0].account, taskid, digest("result"));
         bytes memory permit = admission(scheduler, workers[0].account, taskid, enclave.account);
         bytes memory proof = signed(stranger.key, message(keccak256(abi.encodePacked(hash, own))));
-        vm.expectRevert(
-            abi.encodeWithSelector(IContribution.InvalidEnclaveSignature.selector, taskid, enclave.account)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IContribution.InvalidEnclaveSignature.selector, taskid, enclave.account));
         vm.prank(workers[0].account);
         hub.contribute(taskid, hash, own, enclave.account, proof, permit);
 
@@ -137,11 +135,7 @@ contract ContributionsTest is Town {
         bytes memory permit = admission(scheduler, workers[0].account, taskid, enclave.account);
         vm.expectRevert(
             abi.encodeWithSelector(
-                IContribution.InvalidAuthorization.selector,
-                taskid,
-                workers[0].account,
-                enclave.account,
-                broker.account
+                IContribution.InvalidAuthorization.selector, taskid, workers[0].account, enclave.account, broker.account
             )
         );
         vm.prank(workers[0].account);

@@ -136,9 +136,7 @@ contract MatchTest is Town {
         four.request.params = params;
         _sign(four);
         if (sponsored) vm.prank(stranger.account);
-        bytes32 dealid = sponsored
-            ? hub.sponsorMatchOrders(four.app, four.data, four.pool, four.request)
-            : _match(four);
+        bytes32 dealid = sponsored ? hub.sponsorMatchOrders(four.app, four.data, four.pool, four.request) : _match(four);
 
         Deal memory deal = hub.viewDeal(dealid);
         vm.assertEq(deal.dataset.pointer, withDataset ? dataset : address(0));
@@ -255,7 +253,9 @@ contract MatchTest is Town {
         _refused(_sign(four), abi.encodeWithSelector(IDeal.AppOverpriced.selector, APP_PRICE, APP_PRICE - 1));
         four = _four();
         four.request.datasetmaxprice = DATASET_PRICE - 1;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.DatasetOverpriced.selector, DATASET_PRICE, DATASET_PRICE - 1));
+        _refused(
+            _sign(four), abi.encodeWithSelector(IDeal.DatasetOverpriced.selector, DATASET_PRICE, DATASET_PRICE - 1)
+        );
         four = _four();
         four.request.workerpoolmaxprice = POOL_PRICE - 1;
         _refused(_sign(four), abi.encodeWithSelector(IDeal.WorkerpoolOverpriced.selector, POOL_PRICE, POOL_PRICE - 1));
@@ -362,7 +362,8 @@ contract MatchTest is Town {
         _sign(four);
         signedBy(stranger, four.data);
         _refused(
-            four, abi.encodeWithSelector(IDeal.InvalidDatasetOrderSignature.selector, hashOf(four.data), curator.account)
+            four,
+            abi.encodeWithSelector(IDeal.InvalidDatasetOrderSignature.selector, hashOf(four.data), curator.account)
         );
         _sign(four);
         signedBy(stranger, four.pool);
@@ -374,9 +375,7 @@ contract MatchTest is Town {
         signedBy(stranger, four.request);
         _refused(
             four,
-            abi.encodeWithSelector(
-                IDeal.InvalidRequestOrderSignature.selector, hashOf(four.request), requester.account
-            )
+            abi.encodeWithSelector(IDeal.InvalidRequestOrderSignature.selector, hashOf(four.request), requester.account)
         );
         four.request.sign = "short";
         _refused(four, abi.encodeWithSelector(IOrder.InvalidSignatureLength.selector, 5));
@@ -521,9 +520,7 @@ contract MatchTest is Town {
         bytes32 other = _signAndMatch(_four());
         _cannotJoin(data, other, abi.encodeWithSelector(IDeal.DealHasDataset.selector, other, dataset));
         data.volume = 0;
-        _cannotJoin(
-            data, dealid, abi.encodeWithSelector(IDeal.DatasetOrderConsumed.selector, hashOf(data), 0, 0)
-        );
+        _cannotJoin(data, dealid, abi.encodeWithSelector(IDeal.DatasetOrderConsumed.selector, hashOf(data), 0, 0));
         data = signedBy(stranger, datasetOrder());
         data.salt = 0;
         _cannotJoin(
@@ -542,9 +539,7 @@ contract MatchTest is Town {
         data.requesterrestrict = NOBODY;
         signedBy(curator, data);
         _cannotJoin(
-            data,
-            dealid,
-            abi.encodeWithSelector(IDeal.RequesterRestrictedByDataset.selector, NOBODY, requester.account)
+            data, dealid, abi.encodeWithSelector(IDeal.RequesterRestrictedByDataset.selector, NOBODY, requester.account)
         );
         data.requesterrestrict = address(0);
         data.tag = CONFIDENTIAL;

@@ -15,7 +15,9 @@ contract HubTest is Town {
     uint256 private constant CODE_LIMIT = 24_576;
 
     function test_what_the_hub_does_not_know_it_refuses() public {
-        vm.expectRevert(abi.encodeWithSelector(IGovernance.UnknownFunction.selector, IUnknown.renounceOwnership.selector));
+        vm.expectRevert(
+            abi.encodeWithSelector(IGovernance.UnknownFunction.selector, IUnknown.renounceOwnership.selector)
+        );
         IUnknown(address(hub)).renounceOwnership();
         (bool done, bytes memory answer) = address(hub).call("");
         vm.assertFalse(done);

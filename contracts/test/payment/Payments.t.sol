@@ -3,12 +3,18 @@ pragma solidity ^0.8.28;
 
 // Money in and out of the hub, the token shape of it, the kitty; and that nothing is ever made or lost on the way.
 
-import { AppOrder, AppOrderOperation, OrderOperation, RequestOrder, WorkerpoolOrder } from "../../src/interfaces/IOrder.sol";
 import { IDeal } from "../../src/interfaces/IDeal.sol";
+import { IWorkerpool } from "../../src/interfaces/IEntry.sol";
 import { IGovernance } from "../../src/interfaces/IGovernance.sol";
+import {
+    AppOrder,
+    AppOrderOperation,
+    OrderOperation,
+    RequestOrder,
+    WorkerpoolOrder
+} from "../../src/interfaces/IOrder.sol";
 import { Account, IPayment } from "../../src/interfaces/IPayment.sol";
 import { ITask, Task, TaskStatus } from "../../src/interfaces/ITask.sol";
-import { IWorkerpool } from "../../src/interfaces/IEntry.sol";
 import { Person, Town } from "../support/Town.sol";
 import { IERC20Errors } from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 
@@ -59,9 +65,7 @@ contract PaymentsTest is Town {
     }
 
     function test_a_deposit_needs_the_rlc() public {
-        vm.expectRevert(
-            abi.encodeWithSelector(IERC20Errors.ERC20InsufficientAllowance.selector, address(hub), 0, 1)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IERC20Errors.ERC20InsufficientAllowance.selector, address(hub), 0, 1));
         vm.prank(stranger.account);
         hub.deposit(1);
     }
@@ -126,9 +130,7 @@ contract PaymentsTest is Town {
     function test_nobody_matches_with_anothers_money() public {
         bytes memory call_ = _matchCall(requester);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IPayment.CallerIsNotTheRequester.selector, stranger.account, requester.account
-            )
+            abi.encodeWithSelector(IPayment.CallerIsNotTheRequester.selector, stranger.account, requester.account)
         );
         vm.prank(stranger.account);
         rlc.approveAndCall(address(hub), 100e9, call_);
@@ -154,9 +156,7 @@ contract PaymentsTest is Town {
     function test_only_the_token_tells_of_an_approval() public {
         vm.prank(requester.account);
         rlc.approve(address(hub), 5e9);
-        vm.expectRevert(
-            abi.encodeWithSelector(IPayment.NotTheToken.selector, stranger.account, address(rlc))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IPayment.NotTheToken.selector, stranger.account, address(rlc)));
         vm.prank(stranger.account);
         hub.receiveApproval(requester.account, 5e9, address(rlc), "");
         vm.expectRevert(abi.encodeWithSelector(IPayment.NotTheToken.selector, address(rlc), address(hub)));
@@ -204,9 +204,8 @@ contract PaymentsTest is Town {
         emit IPayment.Approval(stranger.account, curator.account, 2);
         vm.prank(curator.account);
         hub.transferFrom(stranger.account, requester.account, 10);
-        bytes memory reason = abi.encodeWithSelector(
-            IPayment.InsufficientAllowance.selector, stranger.account, curator.account, 2, 3
-        );
+        bytes memory reason =
+            abi.encodeWithSelector(IPayment.InsufficientAllowance.selector, stranger.account, curator.account, 2, 3);
         vm.expectRevert(reason);
         vm.prank(curator.account);
         hub.transferFrom(stranger.account, requester.account, 3);
@@ -363,9 +362,8 @@ contract PaymentsTest is Town {
     }
 
     function _conserved() private view {
-        address[6] memory others = [
-            requester.account, developer.account, curator.account, scheduler.account, stranger.account, KITTY
-        ];
+        address[6] memory others =
+            [requester.account, developer.account, curator.account, scheduler.account, stranger.account, KITTY];
         uint256 balances = hub.balanceOf(address(hub));
         uint256 frozen = 0;
         for (uint256 i = 0; i < 6; ++i) {

@@ -4,8 +4,8 @@ pragma solidity ^0.8.28;
 // The end of a task: when it may be finalized and by whom, who gets what to the last nRLC, and what strangers' contracts can
 // do about it, which is nothing.
 
-import { Contribution, ContributionStatus, IContribution } from "../../src/interfaces/IContribution.sol";
 import { IConsensus } from "../../src/interfaces/IConsensus.sol";
+import { Contribution, ContributionStatus, IContribution } from "../../src/interfaces/IContribution.sol";
 import { IWorkerpool } from "../../src/interfaces/IEntry.sol";
 import { DatasetOrder, RequestOrder } from "../../src/interfaces/IOrder.sol";
 import { IPayment } from "../../src/interfaces/IPayment.sol";
@@ -156,10 +156,7 @@ contract ResultsTest is Town {
         uint256 end = START + 10 * XS_TIME;
         vm.warp(end);
         _refused(
-            scheduler.account,
-            taskid,
-            "",
-            abi.encodeWithSelector(ITask.FinalDeadlineReached.selector, taskid, end, end)
+            scheduler.account, taskid, "", abi.encodeWithSelector(ITask.FinalDeadlineReached.selector, taskid, end, end)
         );
         bytes32 other = _revealedAt(end, "other");
         vm.warp(end + 10 * XS_TIME - 1);
@@ -196,9 +193,8 @@ contract ResultsTest is Town {
         // SELFDESTRUCT, were it run.
         vm.prank(scheduler.account);
         hub.finalize(taskid, hex"33ff", "");
-        bytes memory kept = abi.encodePacked(
-            hex"ff", address(hub), taskid, keccak256(hex"5f5f5f5f335afa3d5f5f3e3d5ff3")
-        );
+        bytes memory kept =
+            abi.encodePacked(hex"ff", address(hub), taskid, keccak256(hex"5f5f5f5f335afa3d5f5f3e3d5ff3"));
         address place = address(uint160(uint256(keccak256(kept))));
         vm.assertEq(place.code, hex"00000233ff");
         (bool done, bytes memory answer) = place.call("");
@@ -251,9 +247,7 @@ contract ResultsTest is Town {
             scheduler.account,
             taskid,
             "other",
-            abi.encodeWithSelector(
-                IResult.CallbackDataMismatch.selector, taskid, keccak256("other"), digest("result")
-            )
+            abi.encodeWithSelector(IResult.CallbackDataMismatch.selector, taskid, keccak256("other"), digest("result"))
         );
     }
 
@@ -275,9 +269,7 @@ contract ResultsTest is Town {
         bytes32 taskid = _revealedFor(address(listener));
         gasLimit = bound(gasLimit, 150_000, 600_000);
         vm.prank(scheduler.account);
-        (bool done,) = address(hub).call{ gas: gasLimit }(
-            abi.encodeCall(IResult.finalize, (taskid, RESULTS, DATA))
-        );
+        (bool done,) = address(hub).call{ gas: gasLimit }(abi.encodeCall(IResult.finalize, (taskid, RESULTS, DATA)));
         vm.assertTrue(!done || listener.id() == taskid);
         vm.assertTrue(done == (statusOf(taskid) == TaskStatus.COMPLETED));
     }
@@ -326,9 +318,7 @@ contract ResultsTest is Town {
         bytes32 taskid = started(2);
         _oneStepRefused(taskid, abi.encodeWithSelector(IResult.TrustNotOne.selector, taskid, 2));
         contribute(taskid, workers[1], digest("result"));
-        _oneStepRefused(
-            taskid, abi.encodeWithSelector(ITask.TaskNotActive.selector, taskid, TaskStatus.REVEALING)
-        );
+        _oneStepRefused(taskid, abi.encodeWithSelector(ITask.TaskNotActive.selector, taskid, TaskStatus.REVEALING));
         vm.warp(START + 2 * XS_TIME);
         vm.prank(scheduler.account);
         hub.reopen(taskid);

@@ -4,13 +4,13 @@ pragma solidity ^0.8.28;
 // A hub with everything around it, people with money in it, and words for the steps of the walk. Orders are hashed here by
 // the plainest means, straight from the type strings, so that the hub's own hashing is checked by every match.
 
-import { IHub } from "../../src/interfaces/IHub.sol";
 import { Contribution } from "../../src/interfaces/IContribution.sol";
 import { Deal } from "../../src/interfaces/IDeal.sol";
+import { IHub } from "../../src/interfaces/IHub.sol";
 import { AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder } from "../../src/interfaces/IOrder.sol";
-import { Task, TaskStatus } from "../../src/interfaces/ITask.sol";
-import { IAppRegistry, IDatasetRegistry, IWorkerpoolRegistry } from "../../src/interfaces/IRegistry.sol";
 import { IRLC } from "../../src/interfaces/IRLC.sol";
+import { IAppRegistry, IDatasetRegistry, IWorkerpoolRegistry } from "../../src/interfaces/IRegistry.sol";
+import { Task, TaskStatus } from "../../src/interfaces/ITask.sol";
 import { Test } from "./Test.sol";
 
 struct Person {
@@ -211,7 +211,9 @@ abstract contract Town is Test {
         );
         return keccak256(
             bytes.concat(
-                abi.encode(kind, o.app, o.appmaxprice, o.dataset, o.datasetmaxprice, o.workerpool, o.workerpoolmaxprice),
+                abi.encode(
+                    kind, o.app, o.appmaxprice, o.dataset, o.datasetmaxprice, o.workerpool, o.workerpoolmaxprice
+                ),
                 abi.encode(o.requester, o.volume, o.tag, o.category, o.trust, o.beneficiary, o.callback),
                 abi.encode(keccak256(bytes(o.params)), o.salt)
             )
@@ -303,9 +305,7 @@ abstract contract Town is Test {
     function contribute(bytes32 taskid, Person memory worker, bytes32 what) internal {
         bytes memory permit = admission(scheduler, worker.account, taskid, address(0));
         vm.prank(worker.account);
-        hub.contribute(
-            taskid, resultHash(taskid, what), seal(worker.account, taskid, what), address(0), "", permit
-        );
+        hub.contribute(taskid, resultHash(taskid, what), seal(worker.account, taskid, what), address(0), "", permit);
     }
 
     function reveal(bytes32 taskid, Person memory worker, bytes32 what) internal {

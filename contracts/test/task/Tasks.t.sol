@@ -3,10 +3,10 @@ pragma solidity ^0.8.28;
 
 // A task's life in time: when it may start, when it may go back to contributions, when it may be claimed.
 
-import { IContribution, ContributionStatus } from "../../src/interfaces/IContribution.sol";
+import { ContributionStatus, IContribution } from "../../src/interfaces/IContribution.sol";
 import { IDeal } from "../../src/interfaces/IDeal.sol";
-import { IPayment } from "../../src/interfaces/IPayment.sol";
 import { RequestOrder, WorkerpoolOrder } from "../../src/interfaces/IOrder.sol";
+import { IPayment } from "../../src/interfaces/IPayment.sol";
 import { ITask, Task, TaskStatus } from "../../src/interfaces/ITask.sol";
 import { Town } from "../support/Town.sol";
 
@@ -103,9 +103,7 @@ contract TasksTest is Town {
         );
         // Whoever was rejected cannot come again; others reach a consensus without them, even on the same hash.
         bytes memory permit = admission(scheduler, workers[0].account, taskid, address(0));
-        vm.expectRevert(
-            abi.encodeWithSelector(IContribution.AlreadyContributed.selector, taskid, workers[0].account)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IContribution.AlreadyContributed.selector, taskid, workers[0].account));
         vm.prank(workers[0].account);
         hub.contribute(taskid, 0, 0, address(0), "", permit);
         contribute(taskid, workers[2], digest("wrong"));
@@ -127,7 +125,11 @@ contract TasksTest is Town {
 
     function test_reopening_has_its_time_and_its_owner() public {
         bytes32 taskid = started(1);
-        _reopenRefused(scheduler.account, taskid, abi.encodeWithSelector(ITask.TaskNotRevealing.selector, taskid, TaskStatus.ACTIVE));
+        _reopenRefused(
+            scheduler.account,
+            taskid,
+            abi.encodeWithSelector(ITask.TaskNotRevealing.selector, taskid, TaskStatus.ACTIVE)
+        );
         contribute(taskid, workers[0], digest("result"));
         uint256 until = START + 2 * XS_TIME;
         _reopenRefused(
@@ -136,9 +138,7 @@ contract TasksTest is Town {
             abi.encodeWithSelector(ITask.NotTheWorkerpoolOwner.selector, stranger.account, scheduler.account)
         );
         _reopenRefused(
-            scheduler.account,
-            taskid,
-            abi.encodeWithSelector(ITask.RevealDeadlineAhead.selector, taskid, until, START)
+            scheduler.account, taskid, abi.encodeWithSelector(ITask.RevealDeadlineAhead.selector, taskid, until, START)
         );
         vm.warp(until - 1);
         reveal(taskid, workers[0], digest("result"));
@@ -241,10 +241,7 @@ contract TasksTest is Town {
         WorkerpoolOrder memory order = poolOrder();
         order.volume = poolVolume;
         return hub.matchOrders(
-            signedBy(developer, appOrder()),
-            noDataset(),
-            signedBy(scheduler, order),
-            signedBy(requester, request)
+            signedBy(developer, appOrder()), noDataset(), signedBy(scheduler, order), signedBy(requester, request)
         );
     }
 
@@ -259,7 +256,11 @@ contract TasksTest is Town {
         hub.reopen(taskid);
     }
 
-    function _first(bytes32 dealid, uint256 count) private pure returns (bytes32[] memory deals, uint256[] memory indices) {
+    function _first(bytes32 dealid, uint256 count)
+        private
+        pure
+        returns (bytes32[] memory deals, uint256[] memory indices)
+    {
         deals = new bytes32[](count);
         indices = new uint256[](count);
         for (uint256 i = 0; i < count; ++i) {
