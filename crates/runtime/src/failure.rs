@@ -92,6 +92,9 @@ impl Failure {
     }
 
     pub(crate) fn host(doing: impl Into<String>, error: impl std::fmt::Display) -> Self {
-        Self::Host { doing: doing.into(), reason: error.to_string() }
+        Self::Host {
+            doing: doing.into(),
+            reason: error.to_string(),
+        }
     }
 }

@@ -39,7 +39,9 @@ impl Program {
         match self {
             Self::Module(module) => {
                 let instance = module.instantiate(&mut *store)?;
-                instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call(&mut *store, ())
+                instance
+                    .get_typed_func::<(), ()>(&mut *store, "_start")?
+                    .call(&mut *store, ())
             }
             Self::Component(component) => {
                 let command = component.instantiate(&mut *store)?;
@@ -63,7 +65,9 @@ pub(crate) struct Cache {
 
 impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cache").field("folder", &self.folder.as_ref().map(|folder| &folder.path)).finish_non_exhaustive()
+        f.debug_struct("Cache")
+            .field("folder", &self.folder.as_ref().map(|folder| &folder.path))
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,18 +81,30 @@ struct Warm {
 type Slot = Arc<Mutex<Option<Arc<Program>>>>;
 
 impl Cache {
-    pub(crate) fn new(engine: &Engine, folder: Option<PathBuf>, keep: usize) -> Result<Self, String> {
+    pub(crate) fn new(
+        engine: &Engine,
+        folder: Option<PathBuf>,
+        keep: usize,
+    ) -> Result<Self, String> {
         let mut modules = wasmtime::Linker::new(engine);
         preview1::add_to_linker(&mut modules).map_err(|error| format!("{error:#}"))?;
         let mut components = component::Linker::new(engine);
         wasi2::add_to_linker(&mut components).map_err(|error| format!("{error:#}"))?;
         let folder = match folder {
             Some(path) => Some(
-                Folder::open(&path).map_err(|error| format!("the compile cache {}: {error}", path.display()))?,
+                Folder::open(&path)
+                    .map_err(|error| format!("the compile cache {}: {error}", path.display()))?,
             ),
             None => None,
         };
-        Ok(Self { engine: engine.clone(), modules, components, folder, warm: Mutex::default(), keep: keep.max(1) })
+        Ok(Self {
+            engine: engine.clone(),
+            modules,
+            components,
+            folder,
+            warm: Mutex::default(),
+            keep: keep.max(1),
+        })
     }
 
     /// The program of a module: from memory, from the folder, or compiled. Compiled once, however many ask at a time.
@@ -113,7 +129,12 @@ impl Cache {
             return slot.clone();
         }
         while warm.programs.len() >= self.keep {
-            let Some(oldest) = warm.programs.iter().min_by_key(|(_, (used, _))| *used).map(|(sha256, _)| *sha256) else {
+            let Some(oldest) = warm
+                .programs
+                .iter()
+                .min_by_key(|(_, (used, _))| *used)
+                .map(|(sha256, _)| *sha256)
+            else {
                 break;
             };
             warm.programs.remove(&oldest);
@@ -125,14 +146,17 @@ impl Cache {
 
     fn load(&self, module: &job::Module) -> Result<Program, Failure> {
         let name = self.file_name(module.sha256);
-        if let Some((is_component, code)) = self.folder.as_ref().and_then(|folder| folder.read(&name))
+        if let Some((is_component, code)) =
+            self.folder.as_ref().and_then(|folder| folder.read(&name))
             && let Some(program) = self.deserialize(is_component, &code)
         {
             return Ok(program);
         }
         let bytes = read_module(module)?;
         let is_component = is_component(&bytes)?;
-        let not_wasm = |error: wasmtime::Error| Failure::NotWasm { reason: format!("{error:#}") };
+        let not_wasm = |error: wasmtime::Error| Failure::NotWasm {
+            reason: format!("{error:#}"),
+        };
         let (program, code) = if is_component {
             let component = Component::new(&self.engine, &bytes).map_err(not_wasm)?;
             (self.link_component(&component)?, component.serialize())
@@ -151,11 +175,16 @@ impl Cache {
     /// Modules compiled by another engine or for another machine go by another name.
     fn file_name(&self, sha256: B256) -> String {
         let mut hasher = DefaultHasher::new();
-        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        self.engine
+            .precompile_compatibility_hash()
+            .hash(&mut hasher);
         format!("{sha256:x}-{:016x}", hasher.finish())
     }
 
-    #[expect(unsafe_code, reason = "loading machine code: only such as this cache has written, see the head of the file")]
+    #[expect(
+        unsafe_code,
+        reason = "loading machine code: only such as this cache has written, see the head of the file"
+    )]
     fn deserialize(&self, is_component: bool, code: &[u8]) -> Option<Program> {
         if is_component {
             // SAFETY: `Folder::read` has verified that these are the bytes `Folder::write` was given, which came from
@@ -171,7 +200,8 @@ impl Cache {
 
     fn link_module(&self, module: &Module) -> Result<Program, Failure> {
         match module.get_export("_start") {
-            Some(ExternType::Func(entry)) if entry.params().len() == 0 && entry.results().len() == 0 => {}
+            Some(ExternType::Func(entry))
+                if entry.params().len() == 0 && entry.results().len() == 0 => {}
             _ => {
                 return Err(Failure::NotWasm {
                     reason: "it has no _start, so it is a library rather than a program".to_owned(),
@@ -179,9 +209,15 @@ impl Cache {
             }
         }
         let linked = self.modules.instantiate_pre(module);
-        linked.map(Program::Module).map_err(|error| match error.downcast_ref::<UnknownImportError>() {
-            Some(unknown) => Failure::Import { import: format!("{}.{}", unknown.module(), unknown.name()) },
-            None => Failure::NotWasm { reason: format!("{error:#}") },
+        linked.map(Program::Module).map_err(|error| {
+            match error.downcast_ref::<UnknownImportError>() {
+                Some(unknown) => Failure::Import {
+                    import: format!("{}.{}", unknown.module(), unknown.name()),
+                },
+                None => Failure::NotWasm {
+                    reason: format!("{error:#}"),
+                },
+            }
         })
     }
 
@@ -193,16 +229,24 @@ impl Cache {
             if interface.starts_with("wasi:sockets/") {
                 asks_for_sockets = true;
             } else if !wasi2::INTERFACES.contains(&interface) {
-                return Err(Failure::Import { import: name.to_owned() });
+                return Err(Failure::Import {
+                    import: name.to_owned(),
+                });
             }
         }
-        let not_wasm = |error: wasmtime::Error| Failure::NotWasm { reason: format!("{error:#}") };
+        let not_wasm = |error: wasmtime::Error| Failure::NotWasm {
+            reason: format!("{error:#}"),
+        };
         if asks_for_sockets {
             // Many programs carry sockets along and never use them; the first use traps.
-            linker.define_unknown_imports_as_traps(component).map_err(not_wasm)?;
+            linker
+                .define_unknown_imports_as_traps(component)
+                .map_err(not_wasm)?;
         }
         let linked = linker.instantiate_pre(component).map_err(not_wasm)?;
-        CommandPre::new(linked).map(|command| Program::Component(Box::new(command))).map_err(not_wasm)
+        CommandPre::new(linked)
+            .map(|command| Program::Component(Box::new(command)))
+            .map_err(not_wasm)
     }
 }
 
@@ -213,11 +257,16 @@ fn read_module(module: &job::Module) -> Result<Vec<u8>, Failure> {
         .and_then(|file| file.take(MODULE_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|error| Failure::host(doing(), error))?;
     if bytes.len() as u64 > MODULE_BYTES {
-        return Err(Failure::NotWasm { reason: format!("it has more than {MODULE_BYTES} bytes") });
+        return Err(Failure::NotWasm {
+            reason: format!("it has more than {MODULE_BYTES} bytes"),
+        });
     }
     let found = B256::from_slice(&Sha256::digest(&bytes));
     if found != module.sha256 {
-        return Err(Failure::WrongChecksum { expected: module.sha256.to_string(), found: found.to_string() });
+        return Err(Failure::WrongChecksum {
+            expected: module.sha256.to_string(),
+            found: found.to_string(),
+        });
     }
     Ok(bytes)
 }
@@ -225,12 +274,18 @@ fn read_module(module: &job::Module) -> Result<Vec<u8>, Failure> {
 /// Tells the two kinds of WebAssembly apart by the word after the magic number. The text format is refused: replicas
 /// would have to agree on a translator too.
 fn is_component(bytes: &[u8]) -> Result<bool, Failure> {
-    let layer = bytes.strip_prefix(b"\0asm").and_then(|rest| rest.first_chunk::<4>());
+    let layer = bytes
+        .strip_prefix(b"\0asm")
+        .and_then(|rest| rest.first_chunk::<4>());
     match layer {
         Some([1, 0, 0, 0]) => Ok(false),
         Some([13, 0, 1, 0]) => Ok(true),
-        Some(_) => Err(Failure::NotWasm { reason: "it is of an unknown version of WebAssembly".to_owned() }),
-        None => Err(Failure::NotWasm { reason: "it does not begin as WebAssembly does".to_owned() }),
+        Some(_) => Err(Failure::NotWasm {
+            reason: "it is of an unknown version of WebAssembly".to_owned(),
+        }),
+        None => Err(Failure::NotWasm {
+            reason: "it does not begin as WebAssembly does".to_owned(),
+        }),
     }
 }
 
@@ -249,17 +304,28 @@ impl Folder {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
         let key = Self::key(&path.join("key"))?;
-        Ok(Self { path: path.to_path_buf(), key })
+        Ok(Self {
+            path: path.to_path_buf(),
+            key,
+        })
     }
 
     fn key(path: &Path) -> io::Result<[u8; 32]> {
-        if let Some(key) = fs::read(path).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
+        if let Some(key) = fs::read(path)
+            .ok()
+            .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+        {
             return Ok(key);
         }
         let mut key = [0; 32];
         File::open("/dev/urandom")?.read_exact(&mut key)?;
         let _ = fs::remove_file(path);
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(&key)?;
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?
+            .write_all(&key)?;
         Ok(key)
     }
 
@@ -301,8 +367,15 @@ impl Folder {
 
     fn write(&self, name: &str, is_component: bool, code: &[u8]) -> io::Result<()> {
         let kind = u8::from(is_component);
-        let unfinished = self.path.join(format!("{name}.{}.part", std::process::id()));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        let unfinished = self
+            .path
+            .join(format!("{name}.{}.part", std::process::id()));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&unfinished)?;
         file.write_all(MAGIC)?;
         file.write_all(&self.tag(name, kind, code))?;
         file.write_all(&[kind])?;

@@ -83,7 +83,10 @@ pub(crate) struct Handles {
 
 impl Handles {
     pub(crate) fn new() -> Self {
-        Self { open: BTreeMap::new(), next: 1 }
+        Self {
+            open: BTreeMap::new(),
+            next: 1,
+        }
     }
 
     fn add<T: 'static>(&mut self, handle: Handle) -> Trapped<Resource<T>> {
@@ -91,18 +94,25 @@ impl Handles {
             return Err(trap(format!("it holds more than {HANDLES} handles")));
         }
         let number = self.next;
-        self.next = self.next.checked_add(1).ok_or_else(|| trap("it made too many handles"))?;
+        self.next = self
+            .next
+            .checked_add(1)
+            .ok_or_else(|| trap("it made too many handles"))?;
         self.open.insert(number, handle);
         Ok(Resource::new_own(number))
     }
 
     fn get<T: 'static>(&mut self, resource: &Resource<T>) -> Trapped<&mut Handle> {
-        self.open.get_mut(&resource.rep()).ok_or_else(|| trap("it used a handle it does not hold"))
+        self.open
+            .get_mut(&resource.rep())
+            .ok_or_else(|| trap("it used a handle it does not hold"))
     }
 }
 
 fn trap(reason: impl Into<String>) -> wasmtime::Error {
-    wasmtime::Error::new(Failure::Trap { reason: reason.into() })
+    wasmtime::Error::new(Failure::Trap {
+        reason: reason.into(),
+    })
 }
 
 fn fs_error(stop: Stop) -> FsError {
@@ -168,7 +178,12 @@ pub(crate) fn add_to_linker(linker: &mut Linker<World>) -> Trapped<()> {
 impl World {
     fn drop_handle<T: 'static>(&mut self, resource: Resource<T>) -> Trapped<()> {
         let held = match self.handles.open.remove(&resource.rep()) {
-            Some(Handle::Node { node, .. } | Handle::Input { node: Some(node), .. }) => Some(node),
+            Some(
+                Handle::Node { node, .. }
+                | Handle::Input {
+                    node: Some(node), ..
+                },
+            ) => Some(node),
             Some(Handle::Output(Output::File { node, .. })) => Some(node),
             Some(_) => None,
             None => return Err(trap("it dropped a handle it does not hold")),
@@ -190,7 +205,11 @@ impl World {
     fn stat_of(&self, stat: Stat) -> fs::DescriptorStat {
         let start = self.datetime(self.clock.start());
         fs::DescriptorStat {
-            type_: if stat.is_folder { fs::DescriptorType::Directory } else { fs::DescriptorType::RegularFile },
+            type_: if stat.is_folder {
+                fs::DescriptorType::Directory
+            } else {
+                fs::DescriptorType::RegularFile
+            },
             link_count: u64::from(stat.names),
             size: stat.length,
             data_access_timestamp: Some(start),
@@ -207,9 +226,13 @@ impl World {
     }
 
     fn put(&mut self, stream: &Resource<streams::OutputStream>, bytes: &[u8]) -> StreamResult<()> {
-        self.alarm.check().map_err(|failure| StreamError::Trap(wasmtime::Error::new(failure)))?;
+        self.alarm
+            .check()
+            .map_err(|failure| StreamError::Trap(wasmtime::Error::new(failure)))?;
         let Handle::Output(output) = self.handles.get(stream).map_err(StreamError::Trap)? else {
-            return Err(StreamError::Trap(trap("it wrote to what is no output stream")));
+            return Err(StreamError::Trap(trap(
+                "it wrote to what is no output stream",
+            )));
         };
         let put: Answer<()> = match output {
             Output::Stdout => self.stdout.write(bytes),
@@ -226,26 +249,46 @@ impl World {
         put.map_err(stream_error)
     }
 
-    fn take(&mut self, stream: &Resource<streams::InputStream>, length: u64) -> StreamResult<Vec<u8>> {
-        self.alarm.check().map_err(|failure| StreamError::Trap(wasmtime::Error::new(failure)))?;
-        let Handle::Input { node, offset } = self.handles.get(stream).map_err(StreamError::Trap)? else {
-            return Err(StreamError::Trap(trap("it read from what is no input stream")));
+    fn take(
+        &mut self,
+        stream: &Resource<streams::InputStream>,
+        length: u64,
+    ) -> StreamResult<Vec<u8>> {
+        self.alarm
+            .check()
+            .map_err(|failure| StreamError::Trap(wasmtime::Error::new(failure)))?;
+        let Handle::Input { node, offset } = self.handles.get(stream).map_err(StreamError::Trap)?
+        else {
+            return Err(StreamError::Trap(trap(
+                "it read from what is no input stream",
+            )));
         };
-        let Some(node) = *node else { return Err(StreamError::Closed) };
+        let Some(node) = *node else {
+            return Err(StreamError::Closed);
+        };
         if length == 0 {
             return Ok(Vec::new());
         }
         let left = self.files.stat(node).length.saturating_sub(*offset);
         let mut bytes = vec![0; length.min(READ_BYTES).min(left) as usize];
-        let read = self.files.read(node, *offset, &mut bytes).map_err(stream_error)?;
+        let read = self
+            .files
+            .read(node, *offset, &mut bytes)
+            .map_err(stream_error)?;
         bytes.truncate(read);
         *offset = offset.saturating_add(read as u64);
-        if read == 0 { Err(StreamError::Closed) } else { Ok(bytes) }
+        if read == 0 {
+            Err(StreamError::Closed)
+        } else {
+            Ok(bytes)
+        }
     }
 
     fn random_bytes(&mut self, length: u64) -> Trapped<Vec<u8>> {
         if length > RANDOM_BYTES {
-            return Err(trap(format!("it asked for {length} random bytes at once, more than {RANDOM_BYTES}")));
+            return Err(trap(format!(
+                "it asked for {length} random bytes at once, more than {RANDOM_BYTES}"
+            )));
         }
         let mut bytes = vec![0; length as usize];
         self.random.fill(&mut bytes);
@@ -262,7 +305,9 @@ impl World {
 
 fn stream_error(stop: Stop) -> StreamError {
     match stop {
-        Stop::Errno(errno) => StreamError::LastOperationFailed(wasmtime::Error::new(StreamErrno(errno))),
+        Stop::Errno(errno) => {
+            StreamError::LastOperationFailed(wasmtime::Error::new(StreamErrno(errno)))
+        }
         Stop::End(failure) => StreamError::Trap(wasmtime::Error::new(failure)),
     }
 }
@@ -290,7 +335,11 @@ impl cli::environment::Host for World {
 
 impl cli::exit::Host for World {
     fn exit(&mut self, status: Result<(), ()>) -> Trapped<()> {
-        Err(wasmtime::Error::new(Exit(if status.is_ok() { 0 } else { 1 })))
+        Err(wasmtime::Error::new(Exit(if status.is_ok() {
+            0
+        } else {
+            1
+        })))
     }
 
     fn exit_with_code(&mut self, code: u8) -> Trapped<()> {
@@ -300,7 +349,10 @@ impl cli::exit::Host for World {
 
 impl cli::stdin::Host for World {
     fn get_stdin(&mut self) -> Trapped<Resource<streams::InputStream>> {
-        self.handles.add(Handle::Input { node: None, offset: 0 })
+        self.handles.add(Handle::Input {
+            node: None,
+            offset: 0,
+        })
     }
 }
 
@@ -329,17 +381,23 @@ impl cli::terminal_output::HostTerminalOutput for World {
     }
 }
 impl cli::terminal_stdin::Host for World {
-    fn get_terminal_stdin(&mut self) -> Trapped<Option<Resource<cli::terminal_input::TerminalInput>>> {
+    fn get_terminal_stdin(
+        &mut self,
+    ) -> Trapped<Option<Resource<cli::terminal_input::TerminalInput>>> {
         Ok(None)
     }
 }
 impl cli::terminal_stdout::Host for World {
-    fn get_terminal_stdout(&mut self) -> Trapped<Option<Resource<cli::terminal_output::TerminalOutput>>> {
+    fn get_terminal_stdout(
+        &mut self,
+    ) -> Trapped<Option<Resource<cli::terminal_output::TerminalOutput>>> {
         Ok(None)
     }
 }
 impl cli::terminal_stderr::Host for World {
-    fn get_terminal_stderr(&mut self) -> Trapped<Option<Resource<cli::terminal_output::TerminalOutput>>> {
+    fn get_terminal_stderr(
+        &mut self,
+    ) -> Trapped<Option<Resource<cli::terminal_output::TerminalOutput>>> {
         Ok(None)
     }
 }
@@ -415,7 +473,11 @@ impl poll::Host for World {
         let first = dues.iter().copied().min().unwrap_or(0);
         self.clock.sleep_until(first);
         let now = self.clock.monotonic();
-        Ok((0_u32..).zip(dues).filter(|(_, due)| *due <= now).map(|(index, _)| index).collect())
+        Ok((0_u32..)
+            .zip(dues)
+            .filter(|(_, due)| *due <= now)
+            .map(|(index, _)| index)
+            .collect())
     }
 }
 
@@ -457,8 +519,12 @@ impl streams::Host for World {
         match error {
             StreamError::Closed => Ok(streams::StreamError::Closed),
             StreamError::LastOperationFailed(error) => {
-                let errno = error.downcast_ref::<StreamErrno>().map_or(Errno::Invalid, |error| error.0);
-                Ok(streams::StreamError::LastOperationFailed(self.handles.add(Handle::Error(errno))?))
+                let errno = error
+                    .downcast_ref::<StreamErrno>()
+                    .map_or(Errno::Invalid, |error| error.0);
+                Ok(streams::StreamError::LastOperationFailed(
+                    self.handles.add(Handle::Error(errno))?,
+                ))
             }
             StreamError::Trap(error) => Err(error),
         }
@@ -466,11 +532,19 @@ impl streams::Host for World {
 }
 
 impl streams::HostInputStream for World {
-    fn read(&mut self, stream: Resource<streams::InputStream>, length: u64) -> StreamResult<Vec<u8>> {
+    fn read(
+        &mut self,
+        stream: Resource<streams::InputStream>,
+        length: u64,
+    ) -> StreamResult<Vec<u8>> {
         self.take(&stream, length)
     }
 
-    fn blocking_read(&mut self, stream: Resource<streams::InputStream>, length: u64) -> StreamResult<Vec<u8>> {
+    fn blocking_read(
+        &mut self,
+        stream: Resource<streams::InputStream>,
+        length: u64,
+    ) -> StreamResult<Vec<u8>> {
         self.take(&stream, length)
     }
 
@@ -478,11 +552,18 @@ impl streams::HostInputStream for World {
         self.take(&stream, length).map(|bytes| bytes.len() as u64)
     }
 
-    fn blocking_skip(&mut self, stream: Resource<streams::InputStream>, length: u64) -> StreamResult<u64> {
+    fn blocking_skip(
+        &mut self,
+        stream: Resource<streams::InputStream>,
+        length: u64,
+    ) -> StreamResult<u64> {
         self.take(&stream, length).map(|bytes| bytes.len() as u64)
     }
 
-    fn subscribe(&mut self, _stream: Resource<streams::InputStream>) -> Trapped<Resource<poll::Pollable>> {
+    fn subscribe(
+        &mut self,
+        _stream: Resource<streams::InputStream>,
+    ) -> Trapped<Resource<poll::Pollable>> {
         self.handles.add(Handle::Pollable { due: 0 })
     }
 
@@ -496,11 +577,19 @@ impl streams::HostOutputStream for World {
         Ok(WRITE_BYTES)
     }
 
-    fn write(&mut self, stream: Resource<streams::OutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
+    fn write(
+        &mut self,
+        stream: Resource<streams::OutputStream>,
+        bytes: Vec<u8>,
+    ) -> StreamResult<()> {
         self.put(&stream, &bytes)
     }
 
-    fn blocking_write_and_flush(&mut self, stream: Resource<streams::OutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
+    fn blocking_write_and_flush(
+        &mut self,
+        stream: Resource<streams::OutputStream>,
+        bytes: Vec<u8>,
+    ) -> StreamResult<()> {
         self.put(&stream, &bytes)
     }
 
@@ -512,11 +601,18 @@ impl streams::HostOutputStream for World {
         Ok(())
     }
 
-    fn subscribe(&mut self, _stream: Resource<streams::OutputStream>) -> Trapped<Resource<poll::Pollable>> {
+    fn subscribe(
+        &mut self,
+        _stream: Resource<streams::OutputStream>,
+    ) -> Trapped<Resource<poll::Pollable>> {
         self.handles.add(Handle::Pollable { due: 0 })
     }
 
-    fn write_zeroes(&mut self, stream: Resource<streams::OutputStream>, length: u64) -> StreamResult<()> {
+    fn write_zeroes(
+        &mut self,
+        stream: Resource<streams::OutputStream>,
+        length: u64,
+    ) -> StreamResult<()> {
         let zeroes = [0; 4096];
         let mut left = length;
         while left > 0 {
@@ -564,7 +660,11 @@ impl streams::HostOutputStream for World {
 
 impl filesystem::preopens::Host for World {
     fn get_directories(&mut self) -> Trapped<Vec<(Resource<fs::Descriptor>, String)>> {
-        let root = self.handles.add(Handle::Node { node: Node::ROOT, read: true, write: true })?;
+        let root = self.handles.add(Handle::Node {
+            node: Node::ROOT,
+            read: true,
+            write: true,
+        })?;
         Ok(vec![(root, "/".to_owned())])
     }
 }
@@ -574,7 +674,10 @@ impl fs::Host for World {
         Ok(error.downcast()?.into())
     }
 
-    fn filesystem_error_code(&mut self, error: Resource<streams::Error>) -> Trapped<Option<fs::ErrorCode>> {
+    fn filesystem_error_code(
+        &mut self,
+        error: Resource<streams::Error>,
+    ) -> Trapped<Option<fs::ErrorCode>> {
         match self.handles.get(&error)? {
             Handle::Error(errno) => Ok(Some(code(*errno).into())),
             _ => Ok(None),
@@ -583,11 +686,20 @@ impl fs::Host for World {
 }
 
 impl fs::HostDescriptor for World {
-    fn read_via_stream(&mut self, fd: Resource<fs::Descriptor>, offset: u64) -> FsResult<Resource<streams::InputStream>> {
+    fn read_via_stream(
+        &mut self,
+        fd: Resource<fs::Descriptor>,
+        offset: u64,
+    ) -> FsResult<Resource<streams::InputStream>> {
         let (node, read, _) = self.node(&fd)?;
         self.require_file(node, read)?;
         self.files.hold(node);
-        self.handles.add(Handle::Input { node: Some(node), offset }).map_err(fs_trap)
+        self.handles
+            .add(Handle::Input {
+                node: Some(node),
+                offset,
+            })
+            .map_err(fs_trap)
     }
 
     fn write_via_stream(
@@ -598,17 +710,33 @@ impl fs::HostDescriptor for World {
         let (node, _, write) = self.node(&fd)?;
         self.require_file(node, write)?;
         self.files.hold(node);
-        self.handles.add(Handle::Output(Output::File { node, offset: Some(offset) })).map_err(fs_trap)
+        self.handles
+            .add(Handle::Output(Output::File {
+                node,
+                offset: Some(offset),
+            }))
+            .map_err(fs_trap)
     }
 
-    fn append_via_stream(&mut self, fd: Resource<fs::Descriptor>) -> FsResult<Resource<streams::OutputStream>> {
+    fn append_via_stream(
+        &mut self,
+        fd: Resource<fs::Descriptor>,
+    ) -> FsResult<Resource<streams::OutputStream>> {
         let (node, _, write) = self.node(&fd)?;
         self.require_file(node, write)?;
         self.files.hold(node);
-        self.handles.add(Handle::Output(Output::File { node, offset: None })).map_err(fs_trap)
+        self.handles
+            .add(Handle::Output(Output::File { node, offset: None }))
+            .map_err(fs_trap)
     }
 
-    fn advise(&mut self, fd: Resource<fs::Descriptor>, _offset: u64, _length: u64, _advice: fs::Advice) -> FsResult<()> {
+    fn advise(
+        &mut self,
+        fd: Resource<fs::Descriptor>,
+        _offset: u64,
+        _length: u64,
+        _advice: fs::Advice,
+    ) -> FsResult<()> {
         self.node(&fd).map(drop)
     }
 
@@ -628,7 +756,11 @@ impl fs::HostDescriptor for World {
         }
         if write {
             let folder = self.files.is_folder(node);
-            flags |= if folder { fs::DescriptorFlags::MUTATE_DIRECTORY } else { fs::DescriptorFlags::WRITE };
+            flags |= if folder {
+                fs::DescriptorFlags::MUTATE_DIRECTORY
+            } else {
+                fs::DescriptorFlags::WRITE
+            };
         }
         Ok(flags)
     }
@@ -636,7 +768,11 @@ impl fs::HostDescriptor for World {
     fn get_type(&mut self, fd: Resource<fs::Descriptor>) -> FsResult<fs::DescriptorType> {
         let (node, ..) = self.node(&fd)?;
         let folder = self.files.is_folder(node);
-        Ok(if folder { fs::DescriptorType::Directory } else { fs::DescriptorType::RegularFile })
+        Ok(if folder {
+            fs::DescriptorType::Directory
+        } else {
+            fs::DescriptorType::RegularFile
+        })
     }
 
     fn set_size(&mut self, fd: Resource<fs::Descriptor>, size: u64) -> FsResult<()> {
@@ -655,28 +791,46 @@ impl fs::HostDescriptor for World {
         self.node(&fd).map(drop)
     }
 
-    fn read(&mut self, fd: Resource<fs::Descriptor>, length: u64, offset: u64) -> FsResult<(Vec<u8>, bool)> {
+    fn read(
+        &mut self,
+        fd: Resource<fs::Descriptor>,
+        length: u64,
+        offset: u64,
+    ) -> FsResult<(Vec<u8>, bool)> {
         let (node, read, _) = self.node(&fd)?;
         self.require_file(node, read)?;
         let left = self.files.stat(node).length.saturating_sub(offset);
         let mut bytes = vec![0; length.min(READ_BYTES).min(left) as usize];
-        let read = self.files.read(node, offset, &mut bytes).map_err(fs_error)?;
+        let read = self
+            .files
+            .read(node, offset, &mut bytes)
+            .map_err(fs_error)?;
         bytes.truncate(read);
         let at_end = bytes.len() as u64 == left;
         Ok((bytes, at_end))
     }
 
-    fn write(&mut self, fd: Resource<fs::Descriptor>, bytes: Vec<u8>, offset: u64) -> FsResult<u64> {
+    fn write(
+        &mut self,
+        fd: Resource<fs::Descriptor>,
+        bytes: Vec<u8>,
+        offset: u64,
+    ) -> FsResult<u64> {
         let (node, _, write) = self.node(&fd)?;
         self.require_file(node, write)?;
         self.files.write(node, offset, &bytes).map_err(fs_error)?;
         Ok(bytes.len() as u64)
     }
 
-    fn read_directory(&mut self, fd: Resource<fs::Descriptor>) -> FsResult<Resource<fs::DirectoryEntryStream>> {
+    fn read_directory(
+        &mut self,
+        fd: Resource<fs::Descriptor>,
+    ) -> FsResult<Resource<fs::DirectoryEntryStream>> {
         let (node, ..) = self.node(&fd)?;
         let listing = self.files.list(node).map_err(fs_error)?;
-        self.handles.add(Handle::Listing(listing.into_iter())).map_err(fs_trap)
+        self.handles
+            .add(Handle::Listing(listing.into_iter()))
+            .map_err(fs_trap)
     }
 
     fn create_directory_at(&mut self, fd: Resource<fs::Descriptor>, path: String) -> FsResult<()> {
@@ -747,7 +901,9 @@ impl fs::HostDescriptor for World {
         let is_folder = self.files.is_folder(node);
         let read = is_folder || flags.contains(fs::DescriptorFlags::READ);
         let write = write || (is_folder && flags.contains(fs::DescriptorFlags::MUTATE_DIRECTORY));
-        self.handles.add(Handle::Node { node, read, write }).map_err(fs_trap)
+        self.handles
+            .add(Handle::Node { node, read, write })
+            .map_err(fs_trap)
     }
 
     fn readlink_at(&mut self, fd: Resource<fs::Descriptor>, path: String) -> FsResult<String> {
@@ -770,10 +926,17 @@ impl fs::HostDescriptor for World {
     ) -> FsResult<()> {
         let (node, ..) = self.node(&fd)?;
         let (to_node, ..) = self.node(&to)?;
-        self.files.rename(node, &path, to_node, &to_path).map_err(fs_error)
+        self.files
+            .rename(node, &path, to_node, &to_path)
+            .map_err(fs_error)
     }
 
-    fn symlink_at(&mut self, fd: Resource<fs::Descriptor>, _target: String, _path: String) -> FsResult<()> {
+    fn symlink_at(
+        &mut self,
+        fd: Resource<fs::Descriptor>,
+        _target: String,
+        _path: String,
+    ) -> FsResult<()> {
         self.node(&fd)?;
         Err(code(Errno::NotPermitted).into())
     }
@@ -783,7 +946,11 @@ impl fs::HostDescriptor for World {
         self.files.unlink(node, &path).map_err(fs_error)
     }
 
-    fn is_same_object(&mut self, one: Resource<fs::Descriptor>, other: Resource<fs::Descriptor>) -> Trapped<bool> {
+    fn is_same_object(
+        &mut self,
+        one: Resource<fs::Descriptor>,
+        other: Resource<fs::Descriptor>,
+    ) -> Trapped<bool> {
         let node = |handle: &Handle| match handle {
             Handle::Node { node, .. } => Some(*node),
             _ => None,
@@ -795,7 +962,10 @@ impl fs::HostDescriptor for World {
 
     fn metadata_hash(&mut self, fd: Resource<fs::Descriptor>) -> FsResult<fs::MetadataHashValue> {
         let (node, ..) = self.node(&fd)?;
-        Ok(fs::MetadataHashValue { lower: node.inode(), upper: 0 })
+        Ok(fs::MetadataHashValue {
+            lower: node.inode(),
+            upper: 0,
+        })
     }
 
     fn metadata_hash_at(
@@ -806,7 +976,10 @@ impl fs::HostDescriptor for World {
     ) -> FsResult<fs::MetadataHashValue> {
         let (node, ..) = self.node(&fd)?;
         let stat = self.files.stat_at(node, &path).map_err(fs_error)?;
-        Ok(fs::MetadataHashValue { lower: stat.node.inode(), upper: 0 })
+        Ok(fs::MetadataHashValue {
+            lower: stat.node.inode(),
+            upper: 0,
+        })
     }
 
     fn drop(&mut self, fd: Resource<fs::Descriptor>) -> Trapped<()> {
@@ -821,7 +994,11 @@ impl fs::HostDirectoryEntryStream for World {
     ) -> FsResult<Option<fs::DirectoryEntry>> {
         match self.handles.get(&stream).map_err(fs_trap)? {
             Handle::Listing(entries) => Ok(entries.next().map(|listed| fs::DirectoryEntry {
-                type_: if listed.is_folder { fs::DescriptorType::Directory } else { fs::DescriptorType::RegularFile },
+                type_: if listed.is_folder {
+                    fs::DescriptorType::Directory
+                } else {
+                    fs::DescriptorType::RegularFile
+                },
                 name: listed.name.to_string(),
             })),
             _ => Err(code(Errno::BadDescriptor).into()),
@@ -838,6 +1015,10 @@ impl World {
         if self.files.is_folder(node) {
             return Err(code(Errno::IsFolder).into());
         }
-        if allowed { Ok(()) } else { Err(code(Errno::BadDescriptor).into()) }
+        if allowed {
+            Ok(())
+        } else {
+            Err(code(Errno::BadDescriptor).into())
+        }
     }
 }

@@ -94,9 +94,17 @@ impl Node {
 
 #[derive(Debug)]
 enum Kind {
-    Folder { entries: BTreeMap<Arc<str>, Node>, parent: Node },
-    Input { host_path: PathBuf, length: u64 },
-    Made { length: u64 },
+    Folder {
+        entries: BTreeMap<Arc<str>, Node>,
+        parent: Node,
+    },
+    Input {
+        host_path: PathBuf,
+        length: u64,
+    },
+    Made {
+        length: u64,
+    },
 }
 
 #[derive(Debug)]
@@ -163,7 +171,11 @@ pub(crate) struct Files {
 
 impl Files {
     /// An empty `/iexec_out` and `/tmp`, and the inputs. `store` must be an empty folder.
-    pub(crate) fn new(store: PathBuf, inputs: &[InputFile], limits: &Limits) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        store: PathBuf,
+        inputs: &[InputFile],
+        limits: &Limits,
+    ) -> Result<Self, Failure> {
         let mut files = Self {
             nodes: BTreeMap::new(),
             next: Node::ROOT.0,
@@ -175,7 +187,13 @@ impl Files {
             files_limit: limits.output_files,
             bytes_limit: limits.output_bytes,
         };
-        files.insert(Kind::Folder { entries: BTreeMap::new(), parent: Node::ROOT }, false);
+        files.insert(
+            Kind::Folder {
+                entries: BTreeMap::new(),
+                parent: Node::ROOT,
+            },
+            false,
+        );
         let input_folder = files.fixed_folder("iexec_in", false);
         files.out = files.fixed_folder("iexec_out", true);
         files.fixed_folder("tmp", true);
@@ -186,20 +204,32 @@ impl Files {
     }
 
     fn fixed_folder(&mut self, name: &str, writable: bool) -> Node {
-        let node = self.insert(Kind::Folder { entries: BTreeMap::new(), parent: Node::ROOT }, writable);
+        let node = self.insert(
+            Kind::Folder {
+                entries: BTreeMap::new(),
+                parent: Node::ROOT,
+            },
+            writable,
+        );
         self.link(Node::ROOT, name.into(), node);
         node
     }
 
     fn add_input(&mut self, folder: Node, input: &InputFile) -> Result<(), Failure> {
         let shown = input.host_path.display();
-        let metadata =
-            fs::metadata(&input.host_path).map_err(|error| Failure::host(format!("reading input {shown}"), error))?;
+        let metadata = fs::metadata(&input.host_path)
+            .map_err(|error| Failure::host(format!("reading input {shown}"), error))?;
         if !metadata.is_file() {
-            return Err(Failure::host(format!("reading input {shown}"), "it is no file"));
+            return Err(Failure::host(
+                format!("reading input {shown}"),
+                "it is no file",
+            ));
         }
         let node = self.insert(
-            Kind::Input { host_path: input.host_path.clone(), length: metadata.len() },
+            Kind::Input {
+                host_path: input.host_path.clone(),
+                length: metadata.len(),
+            },
             false,
         );
         for name in &input.names {
@@ -207,10 +237,14 @@ impl Files {
                 && !name.contains(['/', '\0'])
                 && name.len() <= NAME_BYTES;
             if !plain {
-                return Err(Failure::BadInputs { reason: format!("{name:?} is no plain file name") });
+                return Err(Failure::BadInputs {
+                    reason: format!("{name:?} is no plain file name"),
+                });
             }
             if self.child(folder, name).is_some() {
-                return Err(Failure::BadInputs { reason: format!("two inputs are named {name:?}") });
+                return Err(Failure::BadInputs {
+                    reason: format!("two inputs are named {name:?}"),
+                });
             }
             self.link(folder, name.as_str().into(), node);
         }
@@ -221,11 +255,24 @@ impl Files {
 
     pub(crate) fn stat(&self, node: Node) -> Stat {
         let (is_folder, length, names) = match self.nodes.get(&node) {
-            Some(Entry { kind: Kind::Folder { .. }, names, .. }) => (true, 0, *names),
-            Some(Entry { kind: Kind::Input { length, .. } | Kind::Made { length }, names, .. }) => (false, *length, *names),
+            Some(Entry {
+                kind: Kind::Folder { .. },
+                names,
+                ..
+            }) => (true, 0, *names),
+            Some(Entry {
+                kind: Kind::Input { length, .. } | Kind::Made { length },
+                names,
+                ..
+            }) => (false, *length, *names),
             None => (false, 0, 0),
         };
-        Stat { node, is_folder, length, names: names.max(1) }
+        Stat {
+            node,
+            is_folder,
+            length,
+            names: names.max(1),
+        }
     }
 
     pub(crate) fn stat_at(&self, base: Node, path: &str) -> Answer<Stat> {
@@ -242,13 +289,20 @@ impl Files {
         let entries = self.entries(node).ok_or(Errno::NotFolder)?;
         Ok(entries
             .iter()
-            .map(|(name, node)| Listed { name: name.clone(), node: *node, is_folder: self.is_folder(*node) })
+            .map(|(name, node)| Listed {
+                name: name.clone(),
+                node: *node,
+                is_folder: self.is_folder(*node),
+            })
             .collect())
     }
 
     pub(crate) fn parent(&self, node: Node) -> Node {
         match self.nodes.get(&node) {
-            Some(Entry { kind: Kind::Folder { parent, .. }, .. }) => *parent,
+            Some(Entry {
+                kind: Kind::Folder { parent, .. },
+                ..
+            }) => *parent,
             _ => node,
         }
     }
@@ -311,7 +365,9 @@ impl Files {
             return Err(Errno::IsFolder.into());
         }
         let left = stat.length.saturating_sub(offset);
-        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let wanted = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         if wanted == 0 {
             return Ok(0);
         }
@@ -323,14 +379,27 @@ impl Files {
     }
 
     pub(crate) fn write(&mut self, node: Node, offset: u64, bytes: &[u8]) -> Answer<()> {
-        let (true, Some(Entry { kind: Kind::Made { length }, .. })) = (self.is_writable(node), self.nodes.get(&node))
+        let (
+            true,
+            Some(Entry {
+                kind: Kind::Made { length },
+                ..
+            }),
+        ) = (self.is_writable(node), self.nodes.get(&node))
         else {
-            return Err(if self.is_folder(node) { Errno::IsFolder } else { Errno::ReadOnly }.into());
+            return Err(if self.is_folder(node) {
+                Errno::IsFolder
+            } else {
+                Errno::ReadOnly
+            }
+            .into());
         };
         if bytes.is_empty() {
             return Ok(());
         }
-        let end = offset.checked_add(bytes.len() as u64).ok_or(Errno::Overflow)?;
+        let end = offset
+            .checked_add(bytes.len() as u64)
+            .ok_or(Errno::Overflow)?;
         let length = *length;
         self.account(length, length.max(end))?;
         self.handle(node)?
@@ -341,9 +410,20 @@ impl Files {
     }
 
     pub(crate) fn set_length(&mut self, node: Node, to: u64) -> Answer<()> {
-        let (true, Some(Entry { kind: Kind::Made { length }, .. })) = (self.is_writable(node), self.nodes.get(&node))
+        let (
+            true,
+            Some(Entry {
+                kind: Kind::Made { length },
+                ..
+            }),
+        ) = (self.is_writable(node), self.nodes.get(&node))
         else {
-            return Err(if self.is_folder(node) { Errno::IsFolder } else { Errno::ReadOnly }.into());
+            return Err(if self.is_folder(node) {
+                Errno::IsFolder
+            } else {
+                Errno::ReadOnly
+            }
+            .into());
         };
         let length = *length;
         if to == length {
@@ -365,7 +445,14 @@ impl Files {
             return Err(Errno::Exists.into());
         }
         let (folder, name) = place.name.ok_or(Errno::Exists)?;
-        self.make(folder, name, Kind::Folder { entries: BTreeMap::new(), parent: folder })?;
+        self.make(
+            folder,
+            name,
+            Kind::Folder {
+                entries: BTreeMap::new(),
+                parent: folder,
+            },
+        )?;
         Ok(())
     }
 
@@ -398,7 +485,13 @@ impl Files {
         Ok(())
     }
 
-    pub(crate) fn rename(&mut self, from_base: Node, from: &str, to_base: Node, to: &str) -> Answer<()> {
+    pub(crate) fn rename(
+        &mut self,
+        from_base: Node,
+        from: &str,
+        to_base: Node,
+        to: &str,
+    ) -> Answer<()> {
         let source = self.resolve(from_base, from)?;
         let target = self.resolve(to_base, to)?;
         let node = source.node.ok_or(Errno::NoEntry)?;
@@ -433,7 +526,11 @@ impl Files {
         self.hold(node);
         self.unname(from_folder, &from_name);
         self.link(to_folder, to_name, node);
-        if let Some(Entry { kind: Kind::Folder { parent, .. }, .. }) = self.nodes.get_mut(&node) {
+        if let Some(Entry {
+            kind: Kind::Folder { parent, .. },
+            ..
+        }) = self.nodes.get_mut(&node)
+        {
             *parent = to_folder;
         }
         self.release(node);
@@ -480,7 +577,11 @@ impl Files {
         if path.len() > PATH_BYTES {
             return Err(Errno::NameTooLong.into());
         }
-        let mut place = Place { name: None, node: Some(base), must_be_folder: path.ends_with('/') };
+        let mut place = Place {
+            name: None,
+            node: Some(base),
+            must_be_folder: path.ends_with('/'),
+        };
         let mut depth = 0_usize;
         for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
             let folder = place.node.ok_or(Errno::NoEntry)?;
@@ -517,7 +618,10 @@ impl Files {
             return Err(Errno::NameTooLong.into());
         }
         if self.files >= self.files_limit {
-            return Err(Failure::FilesCrossed { limit: self.files_limit }.into());
+            return Err(Failure::FilesCrossed {
+                limit: self.files_limit,
+            }
+            .into());
         }
         self.files += 1;
         let node = self.insert(kind, true);
@@ -528,12 +632,24 @@ impl Files {
     fn insert(&mut self, kind: Kind, writable: bool) -> Node {
         let node = Node(self.next);
         self.next += 1;
-        self.nodes.insert(node, Entry { kind, writable, names: 0, holders: 0 });
+        self.nodes.insert(
+            node,
+            Entry {
+                kind,
+                writable,
+                names: 0,
+                holders: 0,
+            },
+        );
         node
     }
 
     fn link(&mut self, folder: Node, name: Arc<str>, node: Node) {
-        if let Some(Entry { kind: Kind::Folder { entries, .. }, .. }) = self.nodes.get_mut(&folder) {
+        if let Some(Entry {
+            kind: Kind::Folder { entries, .. },
+            ..
+        }) = self.nodes.get_mut(&folder)
+        {
             entries.insert(name, node);
         }
         if let Some(entry) = self.nodes.get_mut(&node) {
@@ -543,7 +659,10 @@ impl Files {
 
     fn unname(&mut self, folder: Node, name: &str) {
         let node = match self.nodes.get_mut(&folder) {
-            Some(Entry { kind: Kind::Folder { entries, .. }, .. }) => entries.remove(name),
+            Some(Entry {
+                kind: Kind::Folder { entries, .. },
+                ..
+            }) => entries.remove(name),
             _ => None,
         };
         let Some(node) = node else { return };
@@ -555,11 +674,16 @@ impl Files {
 
     /// A file without a name lives as long as it is held, as everywhere.
     fn forget_if_gone(&mut self, node: Node) {
-        let gone = self.nodes.get(&node).is_some_and(|entry| entry.names == 0 && entry.holders == 0);
+        let gone = self
+            .nodes
+            .get(&node)
+            .is_some_and(|entry| entry.names == 0 && entry.holders == 0);
         if !gone || node == Node::ROOT {
             return;
         }
-        let Some(entry) = self.nodes.remove(&node) else { return };
+        let Some(entry) = self.nodes.remove(&node) else {
+            return;
+        };
         self.files = self.files.saturating_sub(1);
         if let Kind::Made { length } = entry.kind {
             self.bytes = self.bytes.saturating_sub(length);
@@ -573,14 +697,21 @@ impl Files {
     fn account(&mut self, from: u64, to: u64) -> Answer<()> {
         let bytes = self.bytes.saturating_sub(from).saturating_add(to);
         if bytes > self.bytes_limit {
-            return Err(Failure::OutputCrossed { limit: self.bytes_limit }.into());
+            return Err(Failure::OutputCrossed {
+                limit: self.bytes_limit,
+            }
+            .into());
         }
         self.bytes = bytes;
         Ok(())
     }
 
     fn note_length(&mut self, node: Node, to: u64) {
-        if let Some(Entry { kind: Kind::Made { length }, .. }) = self.nodes.get_mut(&node) {
+        if let Some(Entry {
+            kind: Kind::Made { length },
+            ..
+        }) = self.nodes.get_mut(&node)
+        {
             *length = to;
         }
     }
@@ -600,7 +731,8 @@ impl Files {
                 .open(self.host_path(node)),
             Some(Kind::Folder { .. }) | None => return Err(Errno::BadDescriptor.into()),
         };
-        let file = opened.map_err(|error| Failure::host("opening a file for the application", error))?;
+        let file =
+            opened.map_err(|error| Failure::host("opening a file for the application", error))?;
         if self.handles.len() >= HOST_HANDLES {
             self.handles.pop_back();
         }
@@ -614,7 +746,10 @@ impl Files {
 
     fn entries(&self, node: Node) -> Option<&BTreeMap<Arc<str>, Node>> {
         match self.nodes.get(&node) {
-            Some(Entry { kind: Kind::Folder { entries, .. }, .. }) => Some(entries),
+            Some(Entry {
+                kind: Kind::Folder { entries, .. },
+                ..
+            }) => Some(entries),
             _ => None,
         }
     }
@@ -633,7 +768,11 @@ impl Files {
 
     fn require_writable(&self, folder: Node) -> Answer<()> {
         match self.nodes.get(&folder) {
-            Some(Entry { writable: true, names: 0, .. }) => Err(Errno::NoEntry.into()), // removed, but still held
+            Some(Entry {
+                writable: true,
+                names: 0,
+                ..
+            }) => Err(Errno::NoEntry.into()), // removed, but still held
             Some(Entry { writable: true, .. }) => Ok(()),
             _ => Err(Errno::ReadOnly.into()),
         }
@@ -656,7 +795,9 @@ impl Files {
         let mut bytes = 0;
         while folder != Node::ROOT {
             let parent = self.parent(folder);
-            let name = self.entries(parent).and_then(|entries| entries.iter().find(|(_, node)| **node == folder));
+            let name = self
+                .entries(parent)
+                .and_then(|entries| entries.iter().find(|(_, node)| **node == folder));
             bytes += name.map_or(0, |(name, _)| name.len() + 1);
             folder = parent;
         }

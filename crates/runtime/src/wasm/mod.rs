@@ -53,7 +53,11 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { cache: None, slots: 8, warm_modules: 16 }
+        Self {
+            cache: None,
+            slots: 8,
+            warm_modules: 16,
+        }
     }
 }
 
@@ -65,7 +69,9 @@ pub struct Engine {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("cache", &self.shared.cache).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("cache", &self.shared.cache)
+            .finish_non_exhaustive()
     }
 }
 
@@ -87,17 +93,33 @@ impl Engine {
     /// Reserves address space for `slots` sandboxes at once, and opens the compile cache.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
         let slots = options.slots.max(1);
-        let engine = profile::engine(slots).map_err(|error| EngineError { reason: format!("{error:#}") })?;
+        let engine = profile::engine(slots).map_err(|error| EngineError {
+            reason: format!("{error:#}"),
+        })?;
         let cache = Cache::new(&engine, options.cache, options.warm_modules)
             .map_err(|reason| EngineError { reason })?;
-        let ticker = Ticker::start(engine.clone()).map_err(|error| EngineError { reason: error.to_string() })?;
-        Ok(Self { shared: Arc::new(Shared { engine, cache, slots: Arc::new(Semaphore::new(slots as usize)), ticker }) })
+        let ticker = Ticker::start(engine.clone()).map_err(|error| EngineError {
+            reason: error.to_string(),
+        })?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                engine,
+                cache,
+                slots: Arc::new(Semaphore::new(slots as usize)),
+                ticker,
+            }),
+        })
     }
 
     /// Runs one application to its end. Dropping the future ends the run.
     pub async fn run(&self, job: Job) -> Result<Outcome, Failed> {
         let started = Instant::now();
-        let failed = |failure| Failed { failure, log: String::new(), fuel: 0, wall: started.elapsed() };
+        let failed = |failure| Failed {
+            failure,
+            log: String::new(),
+            fuel: 0,
+            wall: started.elapsed(),
+        };
         let cancel = job.cancel.child_token();
         let _ended_when_dropped = cancel.clone().drop_guard();
         let place = tokio::select! {
@@ -112,14 +134,20 @@ impl Engine {
         let cancelled = cancel.clone();
         let (done, answer) = oneshot::channel();
         let shared = self.shared.clone();
-        let thread = thread::Builder::new().name("sandbox".to_owned()).stack_size(THREAD_STACK_BYTES).spawn(move || {
-            let outcome = shared.run(&job, started, cancel);
-            drop(place);
-            // Nobody listens any more when the run was given up.
-            let _ = done.send(outcome);
-        });
+        let thread = thread::Builder::new()
+            .name("sandbox".to_owned())
+            .stack_size(THREAD_STACK_BYTES)
+            .spawn(move || {
+                let outcome = shared.run(&job, started, cancel);
+                drop(place);
+                // Nobody listens any more when the run was given up.
+                let _ = done.send(outcome);
+            });
         if let Err(error) = thread {
-            return Err(failed(Failure::host("starting the sandbox's thread", error)));
+            return Err(failed(Failure::host(
+                "starting the sandbox's thread",
+                error,
+            )));
         }
         // The thread ends by itself at its deadline unless it is compiling, which cannot be interrupted: then the
         // task fails in time all the same, and the thread ends when it is through.
@@ -145,7 +173,12 @@ struct Ran {
 }
 
 impl Shared {
-    fn run(&self, job: &Job, started: Instant, cancel: CancellationToken) -> Result<Outcome, Failed> {
+    fn run(
+        &self,
+        job: &Job,
+        started: Instant,
+        cancel: CancellationToken,
+    ) -> Result<Outcome, Failed> {
         let failed = |failure: Failure, fuel: u64, folder: Option<&Folder>| Failed {
             failure,
             log: folder.map(Folder::log).unwrap_or_default(),
@@ -155,8 +188,14 @@ impl Shared {
         let folder = Folder::prepare(&job.folder).map_err(|failure| failed(failure, 0, None))?;
         let world = World::new(job, &folder, started + job.limits.time, cancel)
             .map_err(|failure| failed(failure, 0, None))?;
-        let program = self.cache.program(&job.module).map_err(|failure| failed(failure, 0, None))?;
-        world.alarm.check().map_err(|failure| failed(failure, 0, None))?;
+        let program = self
+            .cache
+            .program(&job.module)
+            .map_err(|failure| failed(failure, 0, None))?;
+        world
+            .alarm
+            .check()
+            .map_err(|failure| failed(failure, 0, None))?;
 
         let (ran, mut world) = self.execute(&program, world, job.limits.fuel);
         let flushed = world.stdout.flush().and(world.stderr.flush());
@@ -195,7 +234,11 @@ impl Shared {
             store
                 .set_fuel(given)
                 .map_err(|error| Failure::host("counting instructions", format!("{error:#}")))
-                .and_then(|()| program.call(&mut store).or_else(|error| ending(&error, fuel_limit)))
+                .and_then(|()| {
+                    program
+                        .call(&mut store)
+                        .or_else(|error| ending(&error, fuel_limit))
+                })
         };
         let fuel = given - store.get_fuel().unwrap_or(0);
         (Ran { fuel, ended }, store.into_data())
@@ -205,16 +248,24 @@ impl Shared {
 /// Why the frames of a program were unwound.
 fn ending(error: &wasmtime::Error, fuel_limit: Option<u64>) -> Result<(), Failure> {
     if let Some(Exit(code)) = error.downcast_ref::<Exit>() {
-        return if *code == 0 { Ok(()) } else { Err(Failure::ExitCode(*code)) };
+        return if *code == 0 {
+            Ok(())
+        } else {
+            Err(Failure::ExitCode(*code))
+        };
     }
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return Err(failure.clone());
     }
     match (error.downcast_ref::<wasmtime::Trap>(), fuel_limit) {
         (Some(wasmtime::Trap::OutOfFuel), Some(limit)) => Err(Failure::FuelCrossed { limit }),
-        (Some(trap), _) => Err(Failure::Trap { reason: trap.to_string() }),
+        (Some(trap), _) => Err(Failure::Trap {
+            reason: trap.to_string(),
+        }),
         // What is left is how the engine says that a program is too large for it, or links wrongly.
-        (None, _) => Err(Failure::Trap { reason: format!("{:#}", error.root_cause()) }),
+        (None, _) => Err(Failure::Trap {
+            reason: format!("{:#}", error.root_cause()),
+        }),
     }
 }
 
@@ -233,16 +284,18 @@ impl Ticker {
             thread: std::sync::OnceLock::new(),
         });
         let ticked = ticker.clone();
-        let thread = thread::Builder::new().name("sandbox ticker".to_owned()).spawn(move || {
-            while !ticked.stopped.load(Ordering::Acquire) {
-                if ticked.running.load(Ordering::Acquire) == 0 {
-                    thread::park();
-                } else {
-                    thread::sleep(TICK);
-                    engine.increment_epoch();
+        let thread = thread::Builder::new()
+            .name("sandbox ticker".to_owned())
+            .spawn(move || {
+                while !ticked.stopped.load(Ordering::Acquire) {
+                    if ticked.running.load(Ordering::Acquire) == 0 {
+                        thread::park();
+                    } else {
+                        thread::sleep(TICK);
+                        engine.increment_epoch();
+                    }
                 }
-            }
-        })?;
+            })?;
         let _ = ticker.thread.set(thread.thread().clone());
         Ok(ticker)
     }

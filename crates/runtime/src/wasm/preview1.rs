@@ -51,7 +51,13 @@ enum Descriptor {
         /// A listing in progress: what was there when it began, so that files removed meanwhile shift nothing.
         listing: Option<Arc<[Listed]>>,
     },
-    File { node: Node, offset: u64, read: bool, write: bool, flags: u16 },
+    File {
+        node: Node,
+        offset: u64,
+        read: bool,
+        write: bool,
+        flags: u16,
+    },
 }
 
 impl Descriptor {
@@ -74,20 +80,30 @@ impl Descriptors {
             (0, Descriptor::Stdin),
             (1, Descriptor::Stdout),
             (2, Descriptor::Stderr),
-            (3, Descriptor::Folder { node: Node::ROOT, preopened: Some("/"), listing: None }),
+            (
+                3,
+                Descriptor::Folder {
+                    node: Node::ROOT,
+                    preopened: Some("/"),
+                    listing: None,
+                },
+            ),
         ]))
     }
 
     fn get(&mut self, fd: i32) -> Answer<&mut Descriptor> {
-        self.0.get_mut(&fd.cast_unsigned()).ok_or(Stop::Errno(Errno::BadDescriptor))
+        self.0
+            .get_mut(&fd.cast_unsigned())
+            .ok_or(Stop::Errno(Errno::BadDescriptor))
     }
 
     fn folder(&mut self, fd: i32) -> Answer<Node> {
         match self.get(fd)? {
             Descriptor::Folder { node, .. } => Ok(*node),
-            Descriptor::Stdin | Descriptor::Stdout | Descriptor::Stderr | Descriptor::File { .. } => {
-                Err(Errno::NotFolder.into())
-            }
+            Descriptor::Stdin
+            | Descriptor::Stdout
+            | Descriptor::Stderr
+            | Descriptor::File { .. } => Err(Errno::NotFolder.into()),
         }
     }
 
@@ -96,7 +112,9 @@ impl Descriptors {
         if self.0.len() >= DESCRIPTORS {
             return Err(Errno::TooManyOpen.into());
         }
-        let fd = (0..).find(|fd| !self.0.contains_key(fd)).unwrap_or(u32::MAX);
+        let fd = (0..)
+            .find(|fd| !self.0.contains_key(fd))
+            .unwrap_or(u32::MAX);
         self.0.insert(fd, descriptor);
         Ok(fd)
     }
@@ -157,7 +175,9 @@ fn size(length: i32) -> usize {
 /// An address `by` bytes on; none of the arithmetic may wrap round to another buffer.
 fn offset(address: i32, by: i64) -> Answer<i32> {
     let moved = i64::from(address.cast_unsigned()) + by;
-    u32::try_from(moved).map(u32::cast_signed).map_err(|_| Errno::Fault.into())
+    u32::try_from(moved)
+        .map(u32::cast_signed)
+        .map_err(|_| Errno::Fault.into())
 }
 
 /// Every call comes through here: finds the memory, asks the world, and turns the answer into an errno or the end.
@@ -166,7 +186,9 @@ fn answer(
     ask: impl FnOnce(&mut World, &mut Memory<'_>) -> Answer<()>,
 ) -> wasmtime::Result<i32> {
     let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
-        return Err(wasmtime::Error::new(Failure::NotWasm { reason: "it exports no memory".to_owned() }));
+        return Err(wasmtime::Error::new(Failure::NotWasm {
+            reason: "it exports no memory".to_owned(),
+        }));
     };
     let (bytes, world) = memory.data_and_store_mut(&mut caller);
     match ask(world, &mut Memory(bytes)) {
@@ -233,7 +255,9 @@ pub(crate) fn add_to_linker(linker: &mut Linker<World>) -> wasmtime::Result<()> 
         sock_send(fd: i32, _b: i32, _n: i32, _flags: i32, _out: i32) => no_socket5;
         sock_shutdown(fd: i32, _how: i32) => no_socket2;
     }
-    linker.func_wrap(MODULE, "proc_exit", |code: i32| -> wasmtime::Result<()> { Err(wasmtime::Error::new(Exit(code))) })?;
+    linker.func_wrap(MODULE, "proc_exit", |code: i32| -> wasmtime::Result<()> {
+        Err(wasmtime::Error::new(Exit(code)))
+    })?;
     Ok(())
 }
 
@@ -253,13 +277,29 @@ fn args_get(array: i32, buffer: i32) -> impl Ask {
 
 fn environ_sizes_get(count: i32, bytes: i32) -> impl Ask {
     move |world, memory| {
-        put_sizes(memory, world.environment.iter().map(|(name, value)| name.len() + 1 + value.len()), count, bytes)
+        put_sizes(
+            memory,
+            world
+                .environment
+                .iter()
+                .map(|(name, value)| name.len() + 1 + value.len()),
+            count,
+            bytes,
+        )
     }
 }
 
 fn environ_get(array: i32, buffer: i32) -> impl Ask {
     move |world, memory| {
-        put_words(memory, world.environment.iter().map(|(name, value)| format!("{name}={value}")), array, buffer)
+        put_words(
+            memory,
+            world
+                .environment
+                .iter()
+                .map(|(name, value)| format!("{name}={value}")),
+            array,
+            buffer,
+        )
     }
 }
 
@@ -295,7 +335,11 @@ fn put_words(
 // ---- time and chance
 
 fn known_clock(id: i32) -> Answer<()> {
-    if (0..=3).contains(&id) { Ok(()) } else { Err(Errno::Invalid.into()) }
+    if (0..=3).contains(&id) {
+        Ok(())
+    } else {
+        Err(Errno::Invalid.into())
+    }
 }
 
 fn clock_res_get(id: i32, out: i32) -> impl Ask {
@@ -308,7 +352,11 @@ fn clock_res_get(id: i32, out: i32) -> impl Ask {
 fn clock_time_get(id: i32, _precision: i64, out: i32) -> impl Ask {
     move |world, memory| {
         known_clock(id)?;
-        let now = if id == 0 { world.clock.wall() } else { world.clock.monotonic() };
+        let now = if id == 0 {
+            world.clock.wall()
+        } else {
+            world.clock.monotonic()
+        };
         memory.put_u64(out, now)
     }
 }
@@ -367,11 +415,18 @@ fn poll_oneoff(subscriptions: i32, events: i32, count: i32, out: i32) -> impl As
                 _ => return Err(Errno::Invalid.into()),
             }
         }
-        if ready.is_empty() && let Some(first) = timeouts.iter().map(|(due, _)| *due).min() {
+        if ready.is_empty()
+            && let Some(first) = timeouts.iter().map(|(due, _)| *due).min()
+        {
             world.clock.sleep_until(first);
         }
         let now = world.clock.monotonic();
-        ready.extend(timeouts.iter().filter(|(due, _)| *due <= now).map(|(_, userdata)| (*userdata, 0, 0)));
+        ready.extend(
+            timeouts
+                .iter()
+                .filter(|(due, _)| *due <= now)
+                .map(|(_, userdata)| (*userdata, 0, 0)),
+        );
         for (index, (userdata, error, kind)) in ready.iter().enumerate() {
             let mut event = [0_u8; 32];
             event[..8].copy_from_slice(&userdata.to_le_bytes());
@@ -380,12 +435,20 @@ fn poll_oneoff(subscriptions: i32, events: i32, count: i32, out: i32) -> impl As
             event[16..24].copy_from_slice(&u64::from(*kind != 0).to_le_bytes());
             memory.put(offset(events, index as i64 * 32)?, &event)?;
         }
-        memory.put_u32(out, u32::try_from(ready.len()).map_err(|_| Errno::Overflow)?)
+        memory.put_u32(
+            out,
+            u32::try_from(ready.len()).map_err(|_| Errno::Overflow)?,
+        )
     }
 }
 
 fn proc_raise(_signal: i32) -> impl Ask {
-    |_, _| Err(Failure::Trap { reason: "it raised a signal against itself".to_owned() }.into())
+    |_, _| {
+        Err(Failure::Trap {
+            reason: "it raised a signal against itself".to_owned(),
+        }
+        .into())
+    }
 }
 
 // ---- descriptors
@@ -396,10 +459,16 @@ fn fd_advise(fd: i32, _offset: i64, _length: i64, _advice: i32) -> impl Ask {
 
 fn fd_allocate(fd: i32, start: i64, length: i64) -> impl Ask {
     move |world, _| {
-        let Descriptor::File { node, write: true, .. } = *world.descriptors.get(fd)? else {
+        let Descriptor::File {
+            node, write: true, ..
+        } = *world.descriptors.get(fd)?
+        else {
             return Err(Errno::BadDescriptor.into());
         };
-        let end = start.cast_unsigned().checked_add(length.cast_unsigned()).ok_or(Errno::Overflow)?;
+        let end = start
+            .cast_unsigned()
+            .checked_add(length.cast_unsigned())
+            .ok_or(Errno::Overflow)?;
         if world.files.stat(node).length < end {
             world.files.set_length(node, end)?;
         }
@@ -409,7 +478,11 @@ fn fd_allocate(fd: i32, start: i64, length: i64) -> impl Ask {
 
 fn fd_close(fd: i32) -> impl Ask {
     move |world, _| {
-        let closed = world.descriptors.0.remove(&fd.cast_unsigned()).ok_or(Errno::BadDescriptor)?;
+        let closed = world
+            .descriptors
+            .0
+            .remove(&fd.cast_unsigned())
+            .ok_or(Errno::BadDescriptor)?;
         if let Some(node) = closed.node() {
             world.files.release(node);
         }
@@ -424,13 +497,24 @@ fn fd_sync(fd: i32) -> impl Ask {
 fn fd_fdstat_get(fd: i32, out: i32) -> impl Ask {
     move |world, memory| {
         let (kind, flags, rights) = match world.descriptors.get(fd)? {
-            Descriptor::Stdin => (FILETYPE_UNKNOWN, 0, RIGHTS_ALL & !(RIGHT_WRITE | RIGHT_SEEK | RIGHT_TELL)),
-            Descriptor::Stdout | Descriptor::Stderr => {
-                (FILETYPE_UNKNOWN, 0, RIGHTS_ALL & !(RIGHT_READ | RIGHT_SEEK | RIGHT_TELL))
+            Descriptor::Stdin => (
+                FILETYPE_UNKNOWN,
+                0,
+                RIGHTS_ALL & !(RIGHT_WRITE | RIGHT_SEEK | RIGHT_TELL),
+            ),
+            Descriptor::Stdout | Descriptor::Stderr => (
+                FILETYPE_UNKNOWN,
+                0,
+                RIGHTS_ALL & !(RIGHT_READ | RIGHT_SEEK | RIGHT_TELL),
+            ),
+            Descriptor::Folder { .. } => {
+                (FILETYPE_FOLDER, 0, RIGHTS_ALL & !(RIGHT_SEEK | RIGHT_TELL))
             }
-            Descriptor::Folder { .. } => (FILETYPE_FOLDER, 0, RIGHTS_ALL & !(RIGHT_SEEK | RIGHT_TELL)),
-            Descriptor::File { read, write, flags, .. } => {
-                let withheld = if *read { 0 } else { RIGHT_READ } | if *write { 0 } else { RIGHT_WRITE };
+            Descriptor::File {
+                read, write, flags, ..
+            } => {
+                let withheld =
+                    if *read { 0 } else { RIGHT_READ } | if *write { 0 } else { RIGHT_WRITE };
                 (FILETYPE_FILE, *flags, RIGHTS_ALL & !withheld)
             }
         };
@@ -469,7 +553,11 @@ fn put_stat(world: &World, memory: &mut Memory<'_>, out: i32, stat: Option<Stat>
     bytes[0..8].copy_from_slice(&1_u64.to_le_bytes());
     if let Some(stat) = stat {
         bytes[8..16].copy_from_slice(&stat.node.inode().to_le_bytes());
-        bytes[16] = if stat.is_folder { FILETYPE_FOLDER } else { FILETYPE_FILE };
+        bytes[16] = if stat.is_folder {
+            FILETYPE_FOLDER
+        } else {
+            FILETYPE_FILE
+        };
         bytes[24..32].copy_from_slice(&u64::from(stat.names).to_le_bytes());
         bytes[32..40].copy_from_slice(&stat.length.to_le_bytes());
     }
@@ -489,7 +577,9 @@ fn fd_filestat_get(fd: i32, out: i32) -> impl Ask {
 
 fn fd_filestat_set_size(fd: i32, length: i64) -> impl Ask {
     move |world, _| match *world.descriptors.get(fd)? {
-        Descriptor::File { node, write: true, .. } => world.files.set_length(node, length.cast_unsigned()),
+        Descriptor::File {
+            node, write: true, ..
+        } => world.files.set_length(node, length.cast_unsigned()),
         Descriptor::File { write: false, .. }
         | Descriptor::Folder { .. }
         | Descriptor::Stdin
@@ -505,7 +595,10 @@ fn fd_filestat_set_times(fd: i32, _accessed: i64, _modified: i64, _flags: i32) -
 
 fn fd_prestat_get(fd: i32, out: i32) -> impl Ask {
     move |world, memory| match world.descriptors.get(fd)? {
-        Descriptor::Folder { preopened: Some(name), .. } => {
+        Descriptor::Folder {
+            preopened: Some(name),
+            ..
+        } => {
             memory.put(out, &[0; 4])?;
             memory.put_u32(offset(out, 4)?, name.len() as u32)
         }
@@ -515,8 +608,14 @@ fn fd_prestat_get(fd: i32, out: i32) -> impl Ask {
 
 fn fd_prestat_dir_name(fd: i32, path: i32, length: i32) -> impl Ask {
     move |world, memory| match world.descriptors.get(fd)? {
-        Descriptor::Folder { preopened: Some(name), .. } if size(length) < name.len() => Err(Errno::NameTooLong.into()),
-        Descriptor::Folder { preopened: Some(name), .. } => memory.put(path, name.as_bytes()),
+        Descriptor::Folder {
+            preopened: Some(name),
+            ..
+        } if size(length) < name.len() => Err(Errno::NameTooLong.into()),
+        Descriptor::Folder {
+            preopened: Some(name),
+            ..
+        } => memory.put(path, name.as_bytes()),
         _ => Err(Errno::BadDescriptor.into()),
     }
 }
@@ -528,7 +627,11 @@ fn fd_renumber(from: i32, to: i32) -> impl Ask {
         if from == to {
             return Ok(());
         }
-        let moved = world.descriptors.0.remove(&from.cast_unsigned()).ok_or(Errno::BadDescriptor)?;
+        let moved = world
+            .descriptors
+            .0
+            .remove(&from.cast_unsigned())
+            .ok_or(Errno::BadDescriptor)?;
         let closed = world.descriptors.0.insert(to.cast_unsigned(), moved);
         if let Some(node) = closed.and_then(|closed| closed.node()) {
             world.files.release(node);
@@ -542,7 +645,9 @@ fn fd_seek(fd: i32, by: i64, whence: i32, out: i32) -> impl Ask {
         let (node, at) = match *world.descriptors.get(fd)? {
             Descriptor::File { node, offset, .. } => (node, offset),
             Descriptor::Folder { .. } => return Err(Errno::BadDescriptor.into()),
-            Descriptor::Stdin | Descriptor::Stdout | Descriptor::Stderr => return Err(Errno::NotSeekable.into()),
+            Descriptor::Stdin | Descriptor::Stdout | Descriptor::Stderr => {
+                return Err(Errno::NotSeekable.into());
+            }
         };
         let base = match whence {
             0 => 0,
@@ -562,7 +667,9 @@ fn fd_tell(fd: i32, out: i32) -> impl Ask {
     move |world, memory| match *world.descriptors.get(fd)? {
         Descriptor::File { offset, .. } => memory.put_u64(out, offset),
         Descriptor::Folder { .. } => Err(Errno::BadDescriptor.into()),
-        Descriptor::Stdin | Descriptor::Stdout | Descriptor::Stderr => Err(Errno::NotSeekable.into()),
+        Descriptor::Stdin | Descriptor::Stdout | Descriptor::Stderr => {
+            Err(Errno::NotSeekable.into())
+        }
     }
 }
 
@@ -571,7 +678,12 @@ fn fd_tell(fd: i32, out: i32) -> impl Ask {
 fn fd_read(fd: i32, buffers: i32, count: i32, out: i32) -> impl Ask {
     move |world, memory| match *world.descriptors.get(fd)? {
         Descriptor::Stdin => memory.put_u32(out, 0),
-        Descriptor::File { node, offset: at, read: true, .. } => {
+        Descriptor::File {
+            node,
+            offset: at,
+            read: true,
+            ..
+        } => {
             let read = read_at(world, memory, node, at, buffers, count)?;
             if let Descriptor::File { offset, .. } = world.descriptors.get(fd)? {
                 *offset = at.saturating_add(u64::from(read));
@@ -587,18 +699,29 @@ fn fd_read(fd: i32, buffers: i32, count: i32, out: i32) -> impl Ask {
 
 fn fd_pread(fd: i32, buffers: i32, count: i32, at: i64, out: i32) -> impl Ask {
     move |world, memory| match *world.descriptors.get(fd)? {
-        Descriptor::File { node, read: true, .. } => {
+        Descriptor::File {
+            node, read: true, ..
+        } => {
             let read = read_at(world, memory, node, at.cast_unsigned(), buffers, count)?;
             memory.put_u32(out, read)
         }
         Descriptor::Folder { .. } => Err(Errno::IsFolder.into()),
-        Descriptor::Stdin | Descriptor::Stdout | Descriptor::Stderr => Err(Errno::NotSeekable.into()),
+        Descriptor::Stdin | Descriptor::Stdout | Descriptor::Stderr => {
+            Err(Errno::NotSeekable.into())
+        }
         Descriptor::File { read: false, .. } => Err(Errno::BadDescriptor.into()),
     }
 }
 
 /// Fills the buffers in turn until one is not filled.
-fn read_at(world: &mut World, memory: &mut Memory<'_>, node: Node, at: u64, buffers: i32, count: i32) -> Answer<u32> {
+fn read_at(
+    world: &mut World,
+    memory: &mut Memory<'_>,
+    node: Node,
+    at: u64,
+    buffers: i32,
+    count: i32,
+) -> Answer<u32> {
     let mut total = 0_u32;
     for index in 0..count.cast_unsigned() {
         world.alarm.check()?;
@@ -606,7 +729,9 @@ fn read_at(world: &mut World, memory: &mut Memory<'_>, node: Node, at: u64, buff
         // What has been read must fit the 32 bits it is told in.
         let length = length.min((u32::MAX - total) as usize);
         let buffer = memory.at(address, length)?;
-        let read = world.files.read(node, at.saturating_add(u64::from(total)), buffer)?;
+        let read = world
+            .files
+            .read(node, at.saturating_add(u64::from(total)), buffer)?;
         total += read as u32;
         if read < length {
             break;
@@ -618,15 +743,29 @@ fn read_at(world: &mut World, memory: &mut Memory<'_>, node: Node, at: u64, buff
 fn fd_write(fd: i32, buffers: i32, count: i32, out: i32) -> impl Ask {
     move |world, memory| match *world.descriptors.get(fd)? {
         Descriptor::Stdout => {
-            let written = each_buffer(world, memory, buffers, count, |world, bytes, _| world.stdout.write(bytes))?;
+            let written = each_buffer(world, memory, buffers, count, |world, bytes, _| {
+                world.stdout.write(bytes)
+            })?;
             memory.put_u32(out, written)
         }
         Descriptor::Stderr => {
-            let written = each_buffer(world, memory, buffers, count, |world, bytes, _| world.stderr.write(bytes))?;
+            let written = each_buffer(world, memory, buffers, count, |world, bytes, _| {
+                world.stderr.write(bytes)
+            })?;
             memory.put_u32(out, written)
         }
-        Descriptor::File { node, offset: at, write: true, flags, .. } => {
-            let at = if flags & FLAG_APPEND != 0 { world.files.stat(node).length } else { at };
+        Descriptor::File {
+            node,
+            offset: at,
+            write: true,
+            flags,
+            ..
+        } => {
+            let at = if flags & FLAG_APPEND != 0 {
+                world.files.stat(node).length
+            } else {
+                at
+            };
             let written = write_at(world, memory, node, at, buffers, count)?;
             if let Descriptor::File { offset, .. } = world.descriptors.get(fd)? {
                 *offset = at.saturating_add(u64::from(written));
@@ -641,16 +780,29 @@ fn fd_write(fd: i32, buffers: i32, count: i32, out: i32) -> impl Ask {
 
 fn fd_pwrite(fd: i32, buffers: i32, count: i32, at: i64, out: i32) -> impl Ask {
     move |world, memory| match *world.descriptors.get(fd)? {
-        Descriptor::File { node, write: true, .. } => {
+        Descriptor::File {
+            node, write: true, ..
+        } => {
             let written = write_at(world, memory, node, at.cast_unsigned(), buffers, count)?;
             memory.put_u32(out, written)
         }
-        Descriptor::Stdin | Descriptor::Stdout | Descriptor::Stderr => Err(Errno::NotSeekable.into()),
-        Descriptor::Folder { .. } | Descriptor::File { write: false, .. } => Err(Errno::BadDescriptor.into()),
+        Descriptor::Stdin | Descriptor::Stdout | Descriptor::Stderr => {
+            Err(Errno::NotSeekable.into())
+        }
+        Descriptor::Folder { .. } | Descriptor::File { write: false, .. } => {
+            Err(Errno::BadDescriptor.into())
+        }
     }
 }
 
-fn write_at(world: &mut World, memory: &mut Memory<'_>, node: Node, at: u64, buffers: i32, count: i32) -> Answer<u32> {
+fn write_at(
+    world: &mut World,
+    memory: &mut Memory<'_>,
+    node: Node,
+    at: u64,
+    buffers: i32,
+    count: i32,
+) -> Answer<u32> {
     each_buffer(world, memory, buffers, count, |world, bytes, done| {
         let at = at.checked_add(u64::from(done)).ok_or(Errno::Overflow)?;
         world.files.write(node, at, bytes)
@@ -691,7 +843,11 @@ fn fd_readdir(fd: i32, buffer: i32, length: i32, cookie: i64, out: i32) -> impl 
         let listing = match kept {
             Some(listing) if cookie != 0 => listing,
             _ => {
-                let itself = |name: &str, node| Listed { name: name.into(), node, is_folder: true };
+                let itself = |name: &str, node| Listed {
+                    name: name.into(),
+                    node,
+                    is_folder: true,
+                };
                 let mut listing = vec![itself(".", node), itself("..", world.files.parent(node))];
                 listing.extend(world.files.list(node)?);
                 listing.into()
@@ -710,7 +866,11 @@ fn fd_readdir(fd: i32, buffer: i32, length: i32, cookie: i64, out: i32) -> impl 
             entry[0..8].copy_from_slice(&next.to_le_bytes());
             entry[8..16].copy_from_slice(&listed.node.inode().to_le_bytes());
             entry[16..20].copy_from_slice(&(listed.name.len() as u32).to_le_bytes());
-            entry[20] = if listed.is_folder { FILETYPE_FOLDER } else { FILETYPE_FILE };
+            entry[20] = if listed.is_folder {
+                FILETYPE_FOLDER
+            } else {
+                FILETYPE_FILE
+            };
             entry.extend_from_slice(listed.name.as_bytes());
             // The last entry may be cut off: a full buffer tells the module that there is more.
             let fits = entry.len().min(room.len() - used);
@@ -752,7 +912,10 @@ fn path_filestat_set_times(
 ) -> impl Ask {
     move |world, memory| {
         let folder = world.descriptors.folder(fd)?;
-        world.files.stat_at(folder, memory.text(path, length)?).map(drop)
+        world
+            .files
+            .stat_at(folder, memory.text(path, length)?)
+            .map(drop)
     }
 }
 
@@ -780,7 +943,14 @@ fn path_symlink(_target: i32, _target_length: i32, fd: i32, _path: i32, _length:
     }
 }
 
-fn path_readlink(fd: i32, path: i32, length: i32, _buffer: i32, _buffer_length: i32, _out: i32) -> impl Ask {
+fn path_readlink(
+    fd: i32,
+    path: i32,
+    length: i32,
+    _buffer: i32,
+    _buffer_length: i32,
+    _out: i32,
+) -> impl Ask {
     move |world, memory| {
         let folder = world.descriptors.folder(fd)?;
         world.files.stat_at(folder, memory.text(path, length)?)?;
@@ -816,7 +986,11 @@ fn path_open(
         memory.at(out, 4)?; // before anything is made
         let node = world.files.open(folder, memory.text(path, length)?, open)?;
         let descriptor = if world.files.is_folder(node) {
-            Descriptor::Folder { node, preopened: None, listing: None }
+            Descriptor::Folder {
+                node,
+                preopened: None,
+                listing: None,
+            }
         } else {
             Descriptor::File {
                 node,
@@ -834,7 +1008,9 @@ fn path_open(
 fn path_remove_directory(fd: i32, path: i32, length: i32) -> impl Ask {
     move |world, memory| {
         let folder = world.descriptors.folder(fd)?;
-        world.files.remove_folder(folder, memory.text(path, length)?)
+        world
+            .files
+            .remove_folder(folder, memory.text(path, length)?)
     }
 }
 
@@ -843,7 +1019,12 @@ fn path_rename(fd: i32, path: i32, length: i32, to: i32, to_path: i32, to_length
         let from_folder = world.descriptors.folder(fd)?;
         let to_folder = world.descriptors.folder(to)?;
         let from = memory.text(path, length)?.to_owned();
-        world.files.rename(from_folder, &from, to_folder, memory.text(to_path, to_length)?)
+        world.files.rename(
+            from_folder,
+            &from,
+            to_folder,
+            memory.text(to_path, to_length)?,
+        )
     }
 }
 

@@ -77,7 +77,10 @@ pub(crate) fn engine(slots: u32) -> wasmtime::Result<wasmtime::Engine> {
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     wasmtime::Engine::new(&pooled).or_else(|error| {
         // Where address space is rationed there is no pool; runs start more slowly and are the same.
-        tracing::warn!(error = format!("{error:#}"), "no pool of sandboxes on this machine, making them one by one");
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "no pool of sandboxes on this machine, making them one by one"
+        );
         wasmtime::Engine::new(&config())
     })
 }

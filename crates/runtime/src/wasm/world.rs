@@ -80,7 +80,9 @@ impl Folder {
             fs::create_dir_all(&folder.out)?;
             fs::create_dir(&folder.store)
         })();
-        done.map_err(|error| Failure::host(format!("making the folder {}", path.display()), error))?;
+        done.map_err(|error| {
+            Failure::host(format!("making the folder {}", path.display()), error)
+        })?;
         Ok(folder)
     }
 
@@ -94,7 +96,9 @@ impl Folder {
         log.push_str(&out);
         // Lossy decoding may lengthen it: three bytes for each that is no UTF-8.
         while log.len() > Failed::LOG_BYTES {
-            let cut = (log.len() - Failed::LOG_BYTES..).find(|at| log.is_char_boundary(*at)).unwrap_or(log.len());
+            let cut = (log.len() - Failed::LOG_BYTES..)
+                .find(|at| log.is_char_boundary(*at))
+                .unwrap_or(log.len());
             log.drain(..cut);
         }
         log
@@ -115,18 +119,34 @@ fn tail(path: &Path, bytes: usize) -> String {
 }
 
 impl World {
-    pub(crate) fn new(job: &Job, folder: &Folder, deadline: Instant, cancel: CancellationToken) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        job: &Job,
+        folder: &Folder,
+        deadline: Instant,
+        cancel: CancellationToken,
+    ) -> Result<Self, Failure> {
         let words = job.args.iter().map(String::len).sum::<usize>()
-            + job.environment.iter().map(|(name, value)| name.len() + value.len() + 2).sum::<usize>();
+            + job
+                .environment
+                .iter()
+                .map(|(name, value)| name.len() + value.len() + 2)
+                .sum::<usize>();
         if words > WORDS_BYTES {
             return Err(Failure::BadInputs {
-                reason: format!("arguments and environment have {words} bytes, more than {WORDS_BYTES}"),
+                reason: format!(
+                    "arguments and environment have {words} bytes, more than {WORDS_BYTES}"
+                ),
             });
         }
         let has_nul = job.args.iter().any(|arg| arg.contains('\0'))
-            || job.environment.iter().any(|(name, value)| name.contains(['\0', '=']) || value.contains('\0'));
+            || job
+                .environment
+                .iter()
+                .any(|(name, value)| name.contains(['\0', '=']) || value.contains('\0'));
         if has_nul {
-            return Err(Failure::BadInputs { reason: "an argument or environment variable contains a NUL".to_owned() });
+            return Err(Failure::BadInputs {
+                reason: "an argument or environment variable contains a NUL".to_owned(),
+            });
         }
         let mut args = vec!["app".to_owned()];
         args.extend(job.args.iter().cloned());
@@ -141,7 +161,11 @@ impl World {
             descriptors: Descriptors::new(),
             handles: Handles::new(),
             meter: Meter::new(&job.limits),
-            alarm: Alarm { deadline, limit: job.limits.time, cancel },
+            alarm: Alarm {
+                deadline,
+                limit: job.limits.time,
+                cancel,
+            },
         })
     }
 }
@@ -176,7 +200,10 @@ pub(crate) struct Clock {
 
 impl Clock {
     fn new(start_secs: u64) -> Self {
-        Self { start_nanos: start_secs.saturating_mul(1_000_000_000), elapsed_nanos: 0 }
+        Self {
+            start_nanos: start_secs.saturating_mul(1_000_000_000),
+            elapsed_nanos: 0,
+        }
     }
 
     /// A look at the time since the start.
@@ -218,7 +245,12 @@ pub(crate) struct Random {
 
 impl Random {
     fn new(seed: B256) -> Self {
-        Self { seed, counter: 0, block: [0; 32], used: 32 }
+        Self {
+            seed,
+            counter: 0,
+            block: [0; 32],
+            used: 32,
+        }
     }
 
     pub(crate) fn fill(&mut self, mut bytes: &mut [u8]) {
@@ -258,26 +290,40 @@ pub(crate) struct Stream {
 
 impl Stream {
     fn new(name: &'static str, path: &Path, limit: u64) -> Result<Self, Failure> {
-        let file = File::create(path).map_err(|error| Failure::host(format!("making {}", path.display()), error))?;
-        Ok(Self { name, file: BufWriter::with_capacity(16 * 1024, file), written: 0, limit })
+        let file = File::create(path)
+            .map_err(|error| Failure::host(format!("making {}", path.display()), error))?;
+        Ok(Self {
+            name,
+            file: BufWriter::with_capacity(16 * 1024, file),
+            written: 0,
+            limit,
+        })
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Answer<()> {
         let written = self.written.saturating_add(bytes.len() as u64);
         // What fits is kept: the log of a program that prints without end shows what it printed.
-        let fits = usize::try_from(self.limit - self.written).unwrap_or(usize::MAX).min(bytes.len());
+        let fits = usize::try_from(self.limit - self.written)
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
         self.file
             .write_all(&bytes[..fits])
             .map_err(|error| Failure::host(format!("keeping standard {}", self.name), error))?;
         self.written += fits as u64;
         if written > self.limit {
-            return Err(Failure::StreamCrossed { stream: self.name, limit: self.limit }.into());
+            return Err(Failure::StreamCrossed {
+                stream: self.name,
+                limit: self.limit,
+            }
+            .into());
         }
         Ok(())
     }
 
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
-        self.file.flush().map_err(|error| Failure::host(format!("keeping standard {}", self.name), error))
+        self.file
+            .flush()
+            .map_err(|error| Failure::host(format!("keeping standard {}", self.name), error))
     }
 }
 
@@ -292,16 +338,27 @@ pub(crate) struct Meter {
 
 impl Meter {
     fn new(limits: &Limits) -> Self {
-        Self { memory_bytes: 0, memory_limit: limits.memory_bytes, table_elements: 0 }
+        Self {
+            memory_bytes: 0,
+            memory_limit: limits.memory_bytes,
+            table_elements: 0,
+        }
     }
 }
 
 impl ResourceLimiter for Meter {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let growth = desired.saturating_sub(current) as u64;
         let total = self.memory_bytes.saturating_add(growth);
         if total > self.memory_limit {
-            return Err(wasmtime::Error::new(Failure::MemoryCrossed { limit: self.memory_limit }));
+            return Err(wasmtime::Error::new(Failure::MemoryCrossed {
+                limit: self.memory_limit,
+            }));
         }
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false); // The module's own declared maximum: the same answer everywhere.
@@ -314,14 +371,26 @@ impl ResourceLimiter for Meter {
         let error = format!("{error:#}");
         if error.contains("memory type's limits") {
             // More than 32 bits can address; not even asked about above.
-            return Err(wasmtime::Error::new(Failure::MemoryCrossed { limit: self.memory_limit }));
+            return Err(wasmtime::Error::new(Failure::MemoryCrossed {
+                limit: self.memory_limit,
+            }));
         }
         // Not a refusal of ours: the machine has no memory left. Another worker may.
-        Err(wasmtime::Error::new(Failure::host("giving the application memory", error)))
+        Err(wasmtime::Error::new(Failure::host(
+            "giving the application memory",
+            error,
+        )))
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let total = self.table_elements.saturating_add(desired.saturating_sub(current));
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self
+            .table_elements
+            .saturating_add(desired.saturating_sub(current));
         if total > TABLE_ELEMENTS {
             return Err(wasmtime::Error::new(Failure::Trap {
                 reason: format!("its tables have more than {TABLE_ELEMENTS} elements"),
@@ -335,7 +404,10 @@ impl ResourceLimiter for Meter {
     }
 
     fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
-        Err(wasmtime::Error::new(Failure::host("giving the application a table", format!("{error:#}"))))
+        Err(wasmtime::Error::new(Failure::host(
+            "giving the application a table",
+            format!("{error:#}"),
+        )))
     }
 
     fn instances(&self) -> usize {
