@@ -37,6 +37,29 @@ contract OrdersTest is Town {
         hub.updateDomainSeparator();
     }
 
+    /// @dev The hashes as the market has published them.
+    function test_the_types_are_those_of_the_market() public pure {
+        vm.assertEq(keccak256(bytes(APP_TYPE)), 0x60815a0eeec47dddf1615fe53b31d016c31444e01b9d796db365443a6445d008);
+        vm.assertEq(keccak256(bytes(DATASET_TYPE)), 0x6cfc932a5a3d22c4359295b9f433edff52b60703fa47690a04a83e40933dd47c);
+        vm.assertEq(keccak256(bytes(POOL_TYPE)), 0xaa3429fb281b34691803133d3d978a75bb77c617ed6bc9aa162b9b30920022bb);
+        vm.assertEq(keccak256(bytes(REQUEST_TYPE)), 0xf24e853034a3a450aba845a82914fbb564ad85accca6cf62be112a154520fae0);
+        vm.assertEq(
+            _operationType("AppOrder", APP_TYPE), 0x0638bb0702457e2b4b01be8a202579b8bf97e587fb4f2cc4d4aad01f21a06ee0
+        );
+        vm.assertEq(
+            _operationType("DatasetOrder", DATASET_TYPE),
+            0x075eb6f7578ff4292c241bd2484cd5c1d5e6ecc2ddd3317e1d8176b5a45865ec
+        );
+        vm.assertEq(
+            _operationType("WorkerpoolOrder", POOL_TYPE),
+            0x322d980b7d7a6a1f7c39ff0c5445da6ae1d8e0393ff0dd468c8be3e2c8644388
+        );
+        vm.assertEq(
+            _operationType("RequestOrder", REQUEST_TYPE),
+            0x0ded7b52c2d77595a40d242eca751df172b18e686326dbbed3f4748828af77c7
+        );
+    }
+
     // Signing and closing
 
     function test_an_owner_signs_on_chain() public {
@@ -123,15 +146,8 @@ contract OrdersTest is Town {
 
     function test_anyone_may_carry_the_owners_wish() public {
         AppOrderOperation memory operation = AppOrderOperation(appOrder(), OrderOperation.CLOSE, "");
-        bytes32 content = keccak256(
-            abi.encode(
-                keccak256(
-                    "AppOrderOperation(AppOrder order,uint256 operation)AppOrder(address app,uint256 appprice,uint256 volume,bytes32 tag,address datasetrestrict,address workerpoolrestrict,address requesterrestrict,bytes32 salt)"
-                ),
-                contentOf(operation.order),
-                uint256(1)
-            )
-        );
+        bytes32 content =
+            keccak256(abi.encode(_operationType("AppOrder", APP_TYPE), contentOf(operation.order), uint256(1)));
         operation.sign = signed(developer.key, typed(content));
         vm.prank(stranger.account);
         hub.manageAppOrder(operation);
@@ -139,18 +155,29 @@ contract OrdersTest is Town {
 
         RequestOrderOperation memory request = RequestOrderOperation(requestOrder(), OrderOperation.SIGN, "");
         content = keccak256(
-            abi.encode(
-                keccak256(
-                    "RequestOrderOperation(RequestOrder order,uint256 operation)RequestOrder(address app,uint256 appmaxprice,address dataset,uint256 datasetmaxprice,address workerpool,uint256 workerpoolmaxprice,address requester,uint256 volume,bytes32 tag,uint256 category,uint256 trust,address beneficiary,address callback,string params,bytes32 salt)"
-                ),
-                contentOf(request.order),
-                uint256(0)
-            )
+            abi.encode(_operationType("RequestOrder", REQUEST_TYPE), contentOf(request.order), uint256(0))
         );
         request.sign = signed(requester.key, typed(content));
         vm.prank(stranger.account);
         hub.manageRequestOrder(request);
         vm.assertEq(hub.viewPresigned(hashOf(request.order)), requester.account);
+    }
+
+    function test_anyone_may_carry_the_wish_of_the_other_owners_too() public {
+        DatasetOrderOperation memory data = DatasetOrderOperation(datasetOrder(), OrderOperation.SIGN, "");
+        bytes32 content =
+            keccak256(abi.encode(_operationType("DatasetOrder", DATASET_TYPE), contentOf(data.order), uint256(0)));
+        data.sign = signed(curator.key, typed(content));
+        WorkerpoolOrderOperation memory offer = WorkerpoolOrderOperation(poolOrder(), OrderOperation.CLOSE, "");
+        content =
+            keccak256(abi.encode(_operationType("WorkerpoolOrder", POOL_TYPE), contentOf(offer.order), uint256(1)));
+        offer.sign = signed(scheduler.key, typed(content));
+        vm.startPrank(stranger.account);
+        hub.manageDatasetOrder(data);
+        hub.manageWorkerpoolOrder(offer);
+        vm.stopPrank();
+        vm.assertEq(hub.viewPresigned(hashOf(data.order)), curator.account);
+        vm.assertEq(hub.viewConsumed(hashOf(offer.order)), 1000);
     }
 
     function test_nobody_else_signs_or_closes() public {
@@ -248,5 +275,9 @@ contract OrdersTest is Town {
         vm.expectEmit(address(hub));
         emit IOrder.BroadcastRequestOrder(requestOrder());
         hub.broadcastRequestOrder(requestOrder());
+    }
+
+    function _operationType(string memory order, string memory fields) private pure returns (bytes32) {
+        return keccak256(bytes(string.concat(order, "Operation(", order, " order,uint256 operation)", fields)));
     }
 }

@@ -37,6 +37,15 @@ abstract contract Town is Test {
     bytes internal constant RESULTS =
         '{ "storage": "ipfs", "location": "/ipfs/QmbTzZ1nmSfDcsvYgNnYvNDqHyVmBCJe8mTMNAqa6" }';
 
+    string internal constant APP_TYPE =
+        "AppOrder(address app,uint256 appprice,uint256 volume,bytes32 tag,address datasetrestrict,address workerpoolrestrict,address requesterrestrict,bytes32 salt)";
+    string internal constant DATASET_TYPE =
+        "DatasetOrder(address dataset,uint256 datasetprice,uint256 volume,bytes32 tag,address apprestrict,address workerpoolrestrict,address requesterrestrict,bytes32 salt)";
+    string internal constant POOL_TYPE =
+        "WorkerpoolOrder(address workerpool,uint256 workerpoolprice,uint256 volume,bytes32 tag,uint256 category,uint256 trust,address apprestrict,address datasetrestrict,address requesterrestrict,bytes32 salt)";
+    string internal constant REQUEST_TYPE =
+        "RequestOrder(address app,uint256 appmaxprice,address dataset,uint256 datasetmaxprice,address workerpool,uint256 workerpoolmaxprice,address requester,uint256 volume,bytes32 tag,uint256 category,uint256 trust,address beneficiary,address callback,string params,bytes32 salt)";
+
     IHub internal hub;
     IRLC internal rlc;
     IAppRegistry internal apps;
@@ -152,9 +161,7 @@ abstract contract Town is Test {
     function contentOf(AppOrder memory o) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(
-                keccak256(
-                    "AppOrder(address app,uint256 appprice,uint256 volume,bytes32 tag,address datasetrestrict,address workerpoolrestrict,address requesterrestrict,bytes32 salt)"
-                ),
+                keccak256(bytes(APP_TYPE)),
                 o.app,
                 o.appprice,
                 o.volume,
@@ -170,9 +177,7 @@ abstract contract Town is Test {
     function contentOf(DatasetOrder memory o) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(
-                keccak256(
-                    "DatasetOrder(address dataset,uint256 datasetprice,uint256 volume,bytes32 tag,address apprestrict,address workerpoolrestrict,address requesterrestrict,bytes32 salt)"
-                ),
+                keccak256(bytes(DATASET_TYPE)),
                 o.dataset,
                 o.datasetprice,
                 o.volume,
@@ -188,9 +193,7 @@ abstract contract Town is Test {
     function contentOf(WorkerpoolOrder memory o) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(
-                keccak256(
-                    "WorkerpoolOrder(address workerpool,uint256 workerpoolprice,uint256 volume,bytes32 tag,uint256 category,uint256 trust,address apprestrict,address datasetrestrict,address requesterrestrict,bytes32 salt)"
-                ),
+                keccak256(bytes(POOL_TYPE)),
                 o.workerpool,
                 o.workerpoolprice,
                 o.volume,
@@ -206,9 +209,7 @@ abstract contract Town is Test {
     }
 
     function contentOf(RequestOrder memory o) internal pure returns (bytes32) {
-        bytes32 kind = keccak256(
-            "RequestOrder(address app,uint256 appmaxprice,address dataset,uint256 datasetmaxprice,address workerpool,uint256 workerpoolmaxprice,address requester,uint256 volume,bytes32 tag,uint256 category,uint256 trust,address beneficiary,address callback,string params,bytes32 salt)"
-        );
+        bytes32 kind = keccak256(bytes(REQUEST_TYPE));
         return keccak256(
             bytes.concat(
                 abi.encode(
