@@ -9,7 +9,8 @@
 //! * [`wire`] is what services and their clients say to each other over HTTP and WebSocket.
 //! * one module of verbs per stage, in the order in which a piece of work meets them:
 //!   **[`order`] → [`deal`] → [`task`] → [`contribution`] → consensus → [`result`] → [`payment`]**. (Consensus has no
-//!   verbs: the hub reaches it.) Beside them [`app`] and [`workerpool`], the things that orders offer.
+//!   verbs: the hub reaches it.) Beside them [`app`] and [`workerpool`], the things that orders offer, and [`pool`],
+//!   what a pool tells about itself.
 //!
 //! Not here: rules (they are `protocol`'s), servers, databases, sandboxes.
 //!

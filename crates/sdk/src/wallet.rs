@@ -265,6 +265,27 @@ impl Wallet {
     }
 }
 
+/// Whose keystore a file is, without its password; what `address` says in it is not proved until it is opened.
+pub fn keystore_address(path: impl AsRef<Path>) -> Result<Address, WalletError> {
+    let path = path.as_ref();
+    let text = fs::read_to_string(path).map_err(|source| WalletError::File {
+        doing: "read the keystore",
+        path: path.to_owned(),
+        source,
+    })?;
+    let bad = |why: String| WalletError::BadKeystore {
+        path: path.to_owned(),
+        why,
+    };
+    keystore_is_sound(&text).map_err(bad)?;
+    let keystore: Value = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    let address = keystore
+        .get("address")
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse().ok());
+    address.ok_or_else(|| bad("it does not say whose it is".to_owned()))
+}
+
 fn to_bytes(signature: &Signature) -> Bytes {
     Bytes::copy_from_slice(&signature.as_bytes())
 }
@@ -498,6 +519,10 @@ mod tests {
         let written: Value =
             serde_json::from_slice(&fs::read(&path).expect("there")).expect("JSON");
         assert_eq!(written["address"], hex::encode(wallet.address()));
+        assert_eq!(
+            keystore_address(&path).expect("it says so"),
+            wallet.address()
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;

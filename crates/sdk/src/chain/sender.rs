@@ -35,10 +35,13 @@ use crate::wallet::Wallet;
 const IN_FLIGHT_MAX: usize = 256;
 
 /// How often one transaction may change its nonce or fee because the node did not take it, before the caller hears.
-const TRIES_MAX: u32 = 8;
+const TRIES_MAX: u32 = 20;
 
 /// A safety net under lost news of blocks.
 const NET: Duration = Duration::from_secs(2);
+
+/// The first pause after the node could not be asked for receipts.
+const SOON: Duration = Duration::from_millis(50);
 
 /// A mined transaction that did what it should.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,6 +124,7 @@ impl Sender {
             holes: BTreeSet::new(),
             mined: VecDeque::new(),
             last_head: None,
+            look_within: NET,
             fruitless_looks: 0,
         };
         tokio::spawn(desk.run());
@@ -354,6 +358,8 @@ struct Desk {
     /// What was mined lately, to be sent again should its block vanish.
     mined: VecDeque<(u64, B256, Bytes)>,
     last_head: Option<Arc<Head>>,
+    /// How long to wait for news of blocks before looking for receipts all the same.
+    look_within: Duration,
     /// How many looks for receipts right after sending found none: on a chain with block times they never do.
     fruitless_looks: u32,
 }
@@ -455,7 +461,7 @@ impl Desk {
                     // Nobody is left who could wait for an answer.
                     None => return,
                 },
-                () = Chain::wait_for_news(&mut self.newest, NET) => {
+                () = Chain::wait_for_news(&mut self.newest, self.look_within) => {
                     let all: Vec<u64> = self.in_flight.keys().copied().collect();
                     self.collect(&all).await;
                     self.nudge_the_stuck().await;
@@ -772,9 +778,16 @@ impl Desk {
             Ok(answers) => answers,
             Err(failure) => {
                 tracing::debug!(node = rpc.node, ?failure, "no receipts for now");
+                // No block may come to wake anybody once the node is back: look again soon, then less often.
+                self.look_within = if self.look_within == NET {
+                    SOON
+                } else {
+                    (self.look_within * 2).min(NET - Duration::from_millis(1))
+                };
                 return false;
             }
         };
+        self.look_within = NET;
         let mut found = false;
         for ((nonce, _), answer) in asked.into_iter().zip(answers) {
             match answer {

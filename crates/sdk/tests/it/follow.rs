@@ -17,11 +17,15 @@ async fn deposits(stream: &mut EventStream, count: usize) -> Vec<u64> {
         match stream.next().await {
             Followed::Blocks { events, .. } => {
                 amounts.extend(events.iter().filter_map(|event| match &event.event {
-                    Hub::HubEvents::Transfer(transfer) if transfer.from.is_zero() => Some(transfer.value.to::<u64>()),
+                    Hub::HubEvents::Transfer(transfer) if transfer.from.is_zero() => {
+                        Some(transfer.value.to::<u64>())
+                    }
                     _ => None,
                 }));
             }
-            Followed::Reorganised { back_to } => panic!("nothing was undone, least of all back to {back_to}"),
+            Followed::Reorganised { back_to } => {
+                panic!("nothing was undone, least of all back to {back_to}")
+            }
         }
     }
     amounts
@@ -30,7 +34,9 @@ async fn deposits(stream: &mut EventStream, count: usize) -> Vec<u64> {
 async fn deposit_each(chain: &Chain, wallet: &sdk::wallet::Wallet, amounts: std::ops::Range<u64>) {
     let sender = chain.sender(wallet);
     for amount in amounts {
-        payment::deposit(&sender, Nrlc::nrlc(amount)).await.expect("deposited");
+        payment::deposit(&sender, Nrlc::nrlc(amount))
+            .await
+            .expect("deposited");
     }
 }
 
@@ -39,7 +45,10 @@ async fn each_event_is_told_once_across_a_broken_connection() {
     let town = Town::start().await;
     let wallet = town.somebody(Nrlc::rlc(1)).await.wallet().clone();
     let proxy = Proxy::start(town.devchain.address()).await;
-    let options = ChainOptions { log_range_blocks: 3, ..ChainOptions::default() };
+    let options = ChainOptions {
+        log_range_blocks: 3,
+        ..ChainOptions::default()
+    };
     let chain = town.connect(&proxy.http_url(), options).await;
     let start = town.chain.block().await.expect("a block").number + 1;
 
@@ -55,7 +64,10 @@ async fn each_event_is_told_once_across_a_broken_connection() {
     deposit_each(&town.chain, &wallet, 10..20).await;
     proxy.mend();
     deposit_each(&town.chain, &wallet, 20..30).await;
-    assert_eq!(sleepless.await.expect("no panic"), (1..30).collect::<Vec<_>>());
+    assert_eq!(
+        sleepless.await.expect("no panic"),
+        (1..30).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
@@ -63,7 +75,10 @@ async fn a_new_block_is_told_at_once() {
     let town = Town::start().await;
     let wallet = town.somebody(Nrlc::rlc(1)).await.wallet().clone();
     // So slow a timer that only the subscription can be the messenger.
-    let options = ChainOptions { poll_every: Duration::from_secs(60), ..ChainOptions::default() };
+    let options = ChainOptions {
+        poll_every: Duration::from_secs(60),
+        ..ChainOptions::default()
+    };
     let chain = town.connect(&url(&town.devchain.http_url()), options).await;
     let mut stream = chain.follow(town.chain.block().await.expect("a block").number + 1);
     for amount in 1..5 {
@@ -77,15 +92,17 @@ async fn a_new_block_is_told_at_once() {
 async fn what_a_reorganisation_undoes_is_taken_back() {
     let town = Town::start().await;
     let wallet = town.somebody(Nrlc::rlc(1)).await.wallet().clone();
-    let mut stream = town.chain.follow(town.chain.block().await.expect("a block").number + 1);
+    let mut stream = town
+        .chain
+        .follow(town.chain.block().await.expect("a block").number + 1);
     deposit_each(&town.chain, &wallet, 1..3).await;
     assert_eq!(deposits(&mut stream, 2).await, [1, 2]);
     let standing = town.chain.block().await.expect("a block");
 
-    let snapshot: String = rpc(&town, "evm_snapshot", serde_json::json!([])).await;
+    let snapshot: String = town.rpc("evm_snapshot", serde_json::json!([])).await;
     deposit_each(&town.chain, &wallet, 3..6).await;
     assert_eq!(deposits(&mut stream, 3).await, [3, 4, 5]);
-    let _: bool = rpc(&town, "evm_revert", serde_json::json!([snapshot])).await;
+    let _: bool = town.rpc("evm_revert", serde_json::json!([snapshot])).await;
     deposit_each(&town.chain, &wallet, 6..8).await;
 
     loop {
@@ -94,23 +111,10 @@ async fn what_a_reorganisation_undoes_is_taken_back() {
                 assert_eq!(back_to, standing.number);
                 break;
             }
-            Followed::Blocks { events, .. } => assert!(events.is_empty(), "told before taken back: {events:?}"),
+            Followed::Blocks { events, .. } => {
+                assert!(events.is_empty(), "told before taken back: {events:?}")
+            }
         }
     }
     assert_eq!(deposits(&mut stream, 2).await, [6, 7]);
-}
-
-async fn rpc<T: serde::de::DeserializeOwned>(town: &Town, method: &str, params: serde_json::Value) -> T {
-    let body = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    let answer: serde_json::Value = sdk::tls::client()
-        .expect("a client")
-        .post(town.devchain.http_url())
-        .json(&body)
-        .send()
-        .await
-        .expect("an answer")
-        .json()
-        .await
-        .expect("JSON");
-    serde_json::from_value(answer["result"].clone()).unwrap_or_else(|_| panic!("{method}: {answer}"))
 }

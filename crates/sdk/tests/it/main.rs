@@ -1,6 +1,7 @@
 //! The SDK against a real chain in this process, with the real contracts.
 
 mod follow;
+mod market;
 mod payment;
 mod proxy;
 mod result;

@@ -46,7 +46,13 @@ impl Proxy {
                 });
             }
         });
-        Self { address, open, requests, news, listener }
+        Self {
+            address,
+            open,
+            requests,
+            news,
+            listener,
+        }
     }
 
     pub(crate) fn http_url(&self) -> Url {
@@ -96,7 +102,11 @@ async fn pass(
             bell.notify_waiters();
         }
     };
-    let back = async { tokio::io::copy(&mut from_chain, &mut to_client).await.map(drop) };
+    let back = async {
+        tokio::io::copy(&mut from_chain, &mut to_client)
+            .await
+            .map(drop)
+    };
     tokio::select! {
         done = there => done,
         done = back => done,

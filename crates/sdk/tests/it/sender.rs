@@ -16,23 +16,41 @@ use crate::proxy::Proxy;
 use crate::town::{Town, url};
 
 /// Sends `count` transfers of 1 nRLC from as many tasks at once.
-async fn many_transfers(sender: &Sender, to: Address, count: u64) -> Vec<Result<Receipt, ChainError>> {
+async fn many_transfers(
+    sender: &Sender,
+    to: Address,
+    count: u64,
+) -> Vec<Result<Receipt, ChainError>> {
     let rlc = sender.chain().deployment().rlc;
     let mut tasks = JoinSet::new();
     for _ in 0..count {
         let sender = sender.clone();
         tasks.spawn(async move {
-            sender.send_with_gas(rlc, RLC::transferCall { to, value: U256::from(1) }, 100_000).await
+            sender
+                .send_with_gas(
+                    rlc,
+                    RLC::transferCall {
+                        to,
+                        value: U256::from(1),
+                    },
+                    100_000,
+                )
+                .await
         });
     }
     tasks.join_all().await
 }
 
 async fn check(town: &Town, to: Address, results: Vec<Result<Receipt, ChainError>>, count: u64) {
-    let receipts: Vec<Receipt> = results.into_iter().map(|result| result.expect("mined")).collect();
+    let receipts: Vec<Receipt> = results
+        .into_iter()
+        .map(|result| result.expect("mined"))
+        .collect();
     let distinct: BTreeSet<_> = receipts.iter().map(|receipt| receipt.tx).collect();
     assert_eq!(distinct.len() as u64, count);
-    let arrived = payment::wallet_balance(&town.chain, to).await.expect("a balance");
+    let arrived = payment::wallet_balance(&town.chain, to)
+        .await
+        .expect("a balance");
     assert_eq!(arrived, Nrlc::nrlc(count), "each exactly once");
 }
 
@@ -54,9 +72,17 @@ async fn where_blocks_take_their_time_many_share_one() {
     let sender = town.somebody(Nrlc::rlc(1)).await;
     let to = Wallet::random().address();
     let results = many_transfers(&sender, to, 200).await;
-    let blocks: BTreeSet<u64> = results.iter().flatten().map(|receipt| receipt.block).collect();
+    let blocks: BTreeSet<u64> = results
+        .iter()
+        .flatten()
+        .map(|receipt| receipt.block)
+        .collect();
     check(&town, to, results, 200).await;
-    assert!(blocks.len() < 50, "200 transactions took {} blocks", blocks.len());
+    assert!(
+        blocks.len() < 50,
+        "200 transactions took {} blocks",
+        blocks.len()
+    );
 }
 
 #[tokio::test]
@@ -80,10 +106,15 @@ async fn two_senders_of_one_key_come_to_terms() {
     let town = Town::start().await;
     let sender = town.somebody(Nrlc::rlc(1)).await;
     // As if another process used the key too.
-    let other = town.connect(&url(&town.devchain.http_url()), ChainOptions::default()).await;
+    let other = town
+        .connect(&url(&town.devchain.http_url()), ChainOptions::default())
+        .await;
     let rival = other.sender(sender.wallet());
     let to = Wallet::random().address();
-    let (some, others) = tokio::join!(many_transfers(&sender, to, 40), many_transfers(&rival, to, 40));
+    let (some, others) = tokio::join!(
+        many_transfers(&sender, to, 40),
+        many_transfers(&rival, to, 40)
+    );
     check(&town, to, some.into_iter().chain(others).collect(), 80).await;
 }
 
@@ -92,7 +123,10 @@ async fn a_node_that_goes_away_in_the_middle_costs_time_and_nothing_else() {
     let town = Town::start().await;
     let wallet = town.somebody(Nrlc::rlc(1)).await.wallet().clone();
     let proxy = Proxy::start(town.devchain.address()).await;
-    let options = ChainOptions { resend_after: Duration::from_millis(500), ..ChainOptions::default() };
+    let options = ChainOptions {
+        resend_after: Duration::from_millis(500),
+        ..ChainOptions::default()
+    };
     let chain = town.connect(&proxy.http_url(), options).await;
     let sender = chain.sender(&wallet);
     let to = Wallet::random().address();
@@ -121,14 +155,82 @@ async fn patience_has_an_end_and_says_so() {
     let town = Town::start().await;
     let wallet = town.somebody(Nrlc::rlc(1)).await.wallet().clone();
     let proxy = Proxy::start(town.devchain.address()).await;
-    let options = ChainOptions { patience: Duration::from_millis(200), ..ChainOptions::default() };
+    let options = ChainOptions {
+        patience: Duration::from_millis(200),
+        ..ChainOptions::default()
+    };
     let chain = town.connect(&proxy.http_url(), options).await;
     let sender = chain.sender(&wallet);
-    payment::deposit(&sender, Nrlc::nrlc(1)).await.expect("while it is there");
+    payment::deposit(&sender, Nrlc::nrlc(1))
+        .await
+        .expect("while it is there");
     proxy.cut();
-    let error = payment::deposit(&sender, Nrlc::nrlc(1)).await.expect_err("nobody answers");
+    let error = payment::deposit(&sender, Nrlc::nrlc(1))
+        .await
+        .expect_err("nobody answers");
     assert!(error.is_transient(), "{error:?}");
     proxy.mend();
-    payment::deposit(&sender, Nrlc::nrlc(1)).await.expect("it is back");
+    payment::deposit(&sender, Nrlc::nrlc(1))
+        .await
+        .expect("it is back");
     assert_eq!(town.account(wallet.address()).await.balance, Nrlc::nrlc(2));
+}
+
+#[tokio::test]
+async fn what_waits_too_long_is_sent_again_dearer_and_executed_once() {
+    let town = Town::start_with(Config::default().mining(Mining::Manual)).await;
+    // The dev account has ether and RLC from the first block on.
+    let wallet = Wallet::from_mnemonic(devchain::DEV_MNEMONIC, 0).expect("a phrase");
+    let options = ChainOptions {
+        resend_after: Duration::from_millis(50),
+        ..ChainOptions::default()
+    };
+    let chain = town.connect(&url(&town.devchain.http_url()), options).await;
+    let (sender, rlc, to) = (
+        chain.sender(&wallet),
+        chain.deployment().rlc,
+        Wallet::random().address(),
+    );
+    let sending = tokio::spawn(async move {
+        sender
+            .send_with_gas(
+                rlc,
+                RLC::transferCall {
+                    to,
+                    value: U256::from(1),
+                },
+                100_000,
+            )
+            .await
+    });
+    let first = offered_fee(&town, None).await;
+    offered_fee(&town, Some(first)).await;
+    let _: serde_json::Value = town.rpc("evm_mine", serde_json::json!([])).await;
+    let receipt = sending.await.expect("no panic").expect("mined");
+    assert_eq!(
+        payment::wallet_balance(&town.chain, to)
+            .await
+            .expect("a balance"),
+        Nrlc::nrlc(1)
+    );
+    assert_eq!(
+        receipt.block,
+        town.chain.block().await.expect("a block").number
+    );
+}
+
+/// Waits until the one waiting transaction offers more than `more_than` (or anything), and says what.
+async fn offered_fee(town: &Town, more_than: Option<U256>) -> U256 {
+    loop {
+        let pool: serde_json::Value = town.rpc("txpool_content", serde_json::json!([])).await;
+        let fee = pool["pending"]
+            .as_object()
+            .and_then(|accounts| accounts.values().next())
+            .and_then(|nonces| nonces.as_object()?.values().next())
+            .and_then(|transaction| transaction["maxFeePerGas"].as_str()?.parse::<U256>().ok());
+        match fee {
+            Some(fee) if more_than.is_none_or(|known| fee > known) => return fee,
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
 }

@@ -20,31 +20,42 @@ impl Town {
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
-        let devchain = devchain::spawn(config.with_contracts()).await.expect("a chain");
+        let devchain = devchain::spawn(config.with_contracts())
+            .await
+            .expect("a chain");
         let deployment = devchain.deployment().expect("contracts").clone();
-        let chain = Chain::connect(&url(&devchain.http_url()), deployment).await.expect("connected");
+        let chain = Chain::connect(&url(&devchain.http_url()), deployment)
+            .await
+            .expect("connected");
         Self { devchain, chain }
     }
 
     /// A chain handle of its own, over another URL.
     pub(crate) async fn connect(&self, url: &Url, options: ChainOptions) -> Chain {
         let deployment = self.devchain.deployment().expect("contracts").clone();
-        Chain::connect_with(url, deployment, options).await.expect("connected")
+        Chain::connect_with(url, deployment, options)
+            .await
+            .expect("connected")
     }
 
     /// The account that holds all RLC at first.
     pub(crate) fn bank(&self) -> Sender {
         let key = self.devchain.accounts()[0].key;
-        self.chain.sender(&Wallet::from_key(&key.to_string()).expect("a key"))
+        self.chain
+            .sender(&Wallet::from_key(&key.to_string()).expect("a key"))
     }
 
     /// Somebody new with ether, and RLC in the wallet.
     pub(crate) async fn somebody(&self, rlc: Nrlc) -> Sender {
         let wallet = Wallet::random();
         let bank = self.bank();
-        bank.send_ether(wallet.address(), ether(10)).await.expect("ether");
+        bank.send_ether(wallet.address(), ether(10))
+            .await
+            .expect("ether");
         if !rlc.is_zero() {
-            payment::transfer(&bank, wallet.address(), rlc).await.expect("RLC");
+            payment::transfer(&bank, wallet.address(), rlc)
+                .await
+                .expect("RLC");
         }
         self.chain.sender(&wallet)
     }
@@ -57,7 +68,31 @@ impl Town {
     }
 
     pub(crate) async fn account(&self, address: Address) -> payment::Account {
-        payment::account(&self.chain, address).await.expect("an account")
+        payment::account(&self.chain, address)
+            .await
+            .expect("an account")
+    }
+}
+
+impl Town {
+    /// Tells the chain something only development chains hear.
+    pub(crate) async fn rpc<T: serde::de::DeserializeOwned>(
+        &self,
+        method: &str,
+        params: serde_json::Value,
+    ) -> T {
+        let body =
+            serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let client = sdk::tls::client().expect("a client");
+        let answer = client
+            .post(self.devchain.http_url())
+            .json(&body)
+            .send()
+            .await
+            .expect("an answer");
+        let answer: serde_json::Value = answer.json().await.expect("JSON");
+        serde_json::from_value(answer["result"].clone())
+            .unwrap_or_else(|_| panic!("{method}: {answer}"))
     }
 }
 
