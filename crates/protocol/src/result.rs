@@ -221,7 +221,9 @@ impl Computed {
 
 fn callback_data(text: &str) -> Result<Bytes, BadComputed> {
     let bad = |reason: String| BadComputed::CallbackNotHex { reason };
-    let digits = text.strip_prefix("0x").ok_or_else(|| bad("no 0x in front".to_owned()))?;
+    let digits = text
+        .strip_prefix("0x")
+        .ok_or_else(|| bad("no 0x in front".to_owned()))?;
     if digits.starts_with("0x") {
         return Err(bad("0x twice".to_owned()));
     }

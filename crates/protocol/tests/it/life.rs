@@ -1,0 +1,718 @@
+//! Random lives: what may happen in a town, and the calls it means.
+//!
+//! An [`Act`] is small and says nothing of ids: tasks and people are picked by number among those there are, so that
+//! any list of acts is a life, and a shorter list is a shorter life. Most acts are sensible at the moment; enough are
+//! not: wrong signers, late reveals, orders with one thing broken, tasks that do not exist.
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use proptest::prelude::*;
+use protocol::abi::Hub as abi;
+use protocol::contribution::{hash, seal};
+use protocol::model::Call;
+use protocol::order::{
+    AppOrderOperation, DatasetOrderOperation, Order, RequestOrderOperation, Tag,
+    WorkerpoolOrderOperation,
+};
+use protocol::payment::Nrlc;
+use protocol::result::Digest;
+use protocol::{DealId, TaskId};
+
+use crate::people::Person;
+use crate::town::{GROUP, Orders, Town, Verb, WALLET};
+
+#[derive(Debug, Clone)]
+pub(crate) enum Act {
+    Wait {
+        secs: u64,
+    },
+    Deposit {
+        who: usize,
+        amount: u64,
+    },
+    Withdraw {
+        who: usize,
+        amount: u64,
+    },
+    Transfer {
+        from: usize,
+        to: usize,
+        amount: u64,
+    },
+    Approve {
+        owner: usize,
+        spender: usize,
+        amount: u64,
+    },
+    TransferFrom {
+        spender: usize,
+        from: usize,
+        to: usize,
+        amount: u64,
+    },
+    Match {
+        wish: Wish,
+        fault: u8,
+        sponsored: bool,
+    },
+    Manage {
+        wish: Wish,
+        kind: u8,
+        close: bool,
+        right: bool,
+        by_stranger: bool,
+    },
+    Initialize {
+        deal: usize,
+        index: u64,
+    },
+    InitializeMany {
+        deal: usize,
+        count: u64,
+    },
+    Contribute {
+        task: usize,
+        worker: usize,
+        digest: u8,
+        in_enclave: bool,
+        fault: u8,
+    },
+    Reveal {
+        task: usize,
+        worker: usize,
+        digest: u8,
+    },
+    Reopen {
+        task: usize,
+        right: bool,
+    },
+    Finalize {
+        task: usize,
+        right: bool,
+        with_data: bool,
+        long: bool,
+    },
+    ContributeAndFinalize {
+        task: usize,
+        worker: usize,
+        digest: u8,
+        in_enclave: bool,
+        with_data: bool,
+        fault: u8,
+    },
+    Claim {
+        task: usize,
+    },
+    ClaimAll {
+        initialize: bool,
+        deal: usize,
+    },
+    Broker {
+        set: bool,
+        right: bool,
+    },
+    Category {
+        secs: u64,
+        right: bool,
+    },
+}
+
+/// What a requester wants; few enough choices that the same orders come up again.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    salt: u8,
+    trust: u64,
+    volume: u64,
+    price: u64,
+    dataset: bool,
+    callback: bool,
+    enclave: bool,
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let trust = prop_oneof![4 => Just(1_u64), 1 => Just(0), 3 => 2_u64..9, 1 => Just(64)];
+    let price = prop_oneof![
+        Just(0_u64),
+        Just(10_000_000_000),
+        Just(7),
+        0_u64..20_000_000_000
+    ];
+    (
+        0_u8..2,
+        trust,
+        1_u64..4,
+        price,
+        any::<bool>(),
+        prop::bool::weighted(0.3),
+        prop::bool::weighted(0.2),
+    )
+        .prop_map(
+            |(salt, trust, volume, price, dataset, callback, enclave)| Wish {
+                salt,
+                trust,
+                volume,
+                price,
+                dataset,
+                callback,
+                enclave,
+            },
+        )
+}
+
+/// An act; whole lives are vectors of them.
+pub(crate) fn act() -> impl Strategy<Value = Act> {
+    let who = 0_usize..9;
+    let amount = prop_oneof![3 => 0_u64..50_000_000_000, 1 => any::<u64>()];
+    let task = 0_usize..6;
+    let worker = prop_oneof![9 => 0_usize..4, 1 => 4_usize..6];
+    let digest = prop_oneof![4 => Just(1_u8), 1 => 0_u8..3];
+    let sound = |weight: f64| prop::bool::weighted(weight);
+    let fault = prop_oneof![8 => Just(0_u8), 2 => 1_u8..6];
+    prop_oneof![
+        3 => prop_oneof![3 => 1_u64..200, 3 => Just(600_u64), 1 => Just(2_100_u64), 1 => Just(3_000_u64)]
+            .prop_map(|secs| Act::Wait { secs }),
+        1 => (who.clone(), amount.clone()).prop_map(|(who, amount)| Act::Deposit { who, amount }),
+        1 => (who.clone(), amount.clone()).prop_map(|(who, amount)| Act::Withdraw { who, amount }),
+        1 => (who.clone(), 0_usize..12, amount.clone()).prop_map(|(from, to, amount)| Act::Transfer { from, to, amount }),
+        1 => (who.clone(), 0_usize..12, amount.clone())
+            .prop_map(|(owner, spender, amount)| Act::Approve { owner, spender, amount }),
+        1 => (who.clone(), who, 0_usize..12, amount)
+            .prop_map(|(spender, from, to, amount)| Act::TransferFrom { spender, from, to, amount }),
+        6 => (wish(), prop_oneof![4 => Just(0_u8), 1 => any::<u8>()], any::<bool>())
+            .prop_map(|(wish, fault, sponsored)| Act::Match { wish, fault, sponsored }),
+        2 => (wish(), 0_u8..4, sound(0.3), sound(0.8), any::<bool>())
+            .prop_map(|(wish, kind, close, right, by_stranger)| Act::Manage { wish, kind, close, right, by_stranger }),
+        8 => (0_usize..3, prop_oneof![9 => 0_u64..3, 1 => 0_u64..10])
+            .prop_map(|(deal, index)| Act::Initialize { deal, index }),
+        1 => (0_usize..3, 0_u64..4).prop_map(|(deal, count)| Act::InitializeMany { deal, count }),
+        20 => (task.clone(), worker.clone(), digest.clone(), sound(0.2), fault.clone())
+            .prop_map(|(task, worker, digest, in_enclave, fault)| Act::Contribute { task, worker, digest, in_enclave, fault }),
+        16 => (task.clone(), worker.clone(), digest.clone())
+            .prop_map(|(task, worker, digest)| Act::Reveal { task, worker, digest }),
+        3 => (task.clone(), sound(0.9)).prop_map(|(task, right)| Act::Reopen { task, right }),
+        10 => (task.clone(), sound(0.9), any::<bool>(), sound(0.02))
+            .prop_map(|(task, right, with_data, long)| Act::Finalize { task, right, with_data, long }),
+        4 => (task.clone(), worker, digest, sound(0.2), any::<bool>(), fault)
+            .prop_map(|(task, worker, digest, in_enclave, with_data, fault)|
+                Act::ContributeAndFinalize { task, worker, digest, in_enclave, with_data, fault }),
+        3 => task.prop_map(|task| Act::Claim { task }),
+        1 => (any::<bool>(), 0_usize..3).prop_map(|(initialize, deal)| Act::ClaimAll { initialize, deal }),
+        1 => (any::<bool>(), sound(0.7)).prop_map(|(set, right)| Act::Broker { set, right }),
+        1 => (prop_oneof![1_u64..1_000, any::<u64>()], sound(0.5)).prop_map(|(secs, right)| Act::Category { secs, right }),
+    ]
+}
+
+/// Data for a callback, and the digest that stands for it.
+fn data(digest: u8) -> Bytes {
+    Bytes::from(vec![digest; 3])
+}
+
+fn digest(number: u8) -> Digest {
+    Digest::of_callback(&data(number))
+}
+
+impl Town {
+    /// The call an act means now, if it is one.
+    pub(crate) fn call_of(&self, act: &Act) -> Option<(Call, abi::HubCalls)> {
+        let (sender, verb): (Address, abi::HubCalls) = match *act {
+            Act::Wait { .. } => return None,
+            Act::Deposit { who, amount } => (
+                self.payer(who),
+                abi::depositCall {
+                    amount: U256::from(amount),
+                }
+                .verb(),
+            ),
+            Act::Withdraw { who, amount } => (
+                self.payer(who),
+                abi::withdrawCall {
+                    amount: U256::from(amount),
+                }
+                .verb(),
+            ),
+            Act::Transfer { from, to, amount } => {
+                let verb = abi::transferCall {
+                    recipient: self.payee(to),
+                    amount: U256::from(amount),
+                };
+                (self.payer(from), verb.verb())
+            }
+            Act::Approve {
+                owner,
+                spender,
+                amount,
+            } => {
+                let verb = abi::approveCall {
+                    spender: self.payee(spender),
+                    value: U256::from(amount),
+                };
+                (self.payer(owner), verb.verb())
+            }
+            Act::TransferFrom {
+                spender,
+                from,
+                to,
+                amount,
+            } => {
+                let verb = abi::transferFromCall {
+                    from: self.payer(from),
+                    to: self.payee(to),
+                    value: U256::from(amount),
+                };
+                (self.payer(spender), verb.verb())
+            }
+            Act::Match {
+                ref wish,
+                fault,
+                sponsored,
+            } => {
+                let verb = self.faulty_match(wish, fault);
+                if sponsored {
+                    let abi::matchOrdersCall {
+                        apporder,
+                        datasetorder,
+                        workerpoolorder,
+                        requestorder,
+                    } = verb;
+                    let verb = abi::sponsorMatchOrdersCall {
+                        apporder,
+                        datasetorder,
+                        workerpoolorder,
+                        requestorder,
+                    };
+                    (self.sponsor.address, verb.verb())
+                } else {
+                    (self.workers[3].address, verb.verb())
+                }
+            }
+            Act::Manage {
+                ref wish,
+                kind,
+                close,
+                right,
+                by_stranger,
+            } => self.managing(wish, kind, close, right, by_stranger),
+            Act::Initialize { deal, index } => {
+                let (dealid, first) = self.deal_number(deal);
+                let verb = abi::initializeCall {
+                    dealid: dealid.0,
+                    idx: first + U256::from(index),
+                };
+                (self.scheduler.address, verb.verb())
+            }
+            Act::InitializeMany { deal, count } => {
+                let (dealid, first) = self.deal_number(deal);
+                let verb = abi::initializeArrayCall {
+                    dealid: vec![dealid.0; 2],
+                    idx: (0..count).map(|index| first + U256::from(index)).collect(),
+                };
+                (self.sponsor.address, verb.verb())
+            }
+            Act::Contribute {
+                task,
+                worker,
+                digest: number,
+                in_enclave,
+                fault,
+            } => {
+                let (task, worker) = (self.task_number(task), self.worker(worker));
+                let mut verb = self.contribution(worker, task, digest(number), in_enclave);
+                match fault {
+                    1 => verb.authorizationSign = self.sponsor.sign(task.0),
+                    2 => verb.authorizationSign = Bytes::from_static(b"short"),
+                    3 => verb.enclaveSign = self.sponsor.sign(task.0),
+                    4 => verb.resultSeal = B256::repeat_byte(9),
+                    5 => verb.enclaveChallenge = WALLET,
+                    _ => {}
+                }
+                (worker, verb.verb())
+            }
+            Act::Reveal {
+                task,
+                worker,
+                digest: number,
+            } => {
+                let verb = abi::revealCall {
+                    taskid: self.task_number(task).0,
+                    resultDigest: digest(number).0,
+                };
+                (self.worker(worker), verb.verb())
+            }
+            Act::Reopen { task, right } => (
+                self.scheduler_if(right),
+                abi::reopenCall {
+                    taskid: self.task_number(task).0,
+                }
+                .verb(),
+            ),
+            Act::Finalize {
+                task,
+                right,
+                with_data,
+                long,
+            } => {
+                let task = self.task_number(task);
+                let found =
+                    (0..3).find(|number| digest(*number).0 == self.hub.task(task).result_digest);
+                let verb = abi::finalizeCall {
+                    taskid: task.0,
+                    results: vec![b'r'; if long { 24_571 } else { 20 }].into(),
+                    resultsCallback: if with_data {
+                        data(found.unwrap_or(0))
+                    } else {
+                        Bytes::new()
+                    },
+                };
+                (self.scheduler_if(right), verb.verb())
+            }
+            Act::ContributeAndFinalize {
+                task,
+                worker,
+                digest: number,
+                in_enclave,
+                with_data,
+                fault,
+            } => {
+                let (task, worker) = (self.task_number(task), self.worker(worker));
+                let digest = digest(number);
+                let claim = self.contribution(worker, task, digest, in_enclave);
+                let mut verb = abi::contributeAndFinalizeCall {
+                    taskid: task.0,
+                    resultDigest: digest.0,
+                    results: Bytes::from_static(b"results"),
+                    resultsCallback: if with_data {
+                        data(number)
+                    } else {
+                        Bytes::new()
+                    },
+                    enclaveChallenge: claim.enclaveChallenge,
+                    enclaveSign: self.vouch(
+                        hash(task, digest),
+                        seal(worker, task, digest),
+                        in_enclave,
+                    ),
+                    authorizationSign: claim.authorizationSign,
+                };
+                match fault {
+                    1 => verb.authorizationSign = self.sponsor.sign(task.0),
+                    2 => verb.authorizationSign = Bytes::from_static(b"short"),
+                    3 => verb.enclaveSign = Bytes::from_static(b"short"),
+                    4 => verb.resultsCallback = Bytes::from_static(b"other"),
+                    _ => {}
+                }
+                (worker, verb.verb())
+            }
+            Act::Claim { task } => (
+                self.requester.address,
+                abi::claimCall {
+                    taskid: self.task_number(task).0,
+                }
+                .verb(),
+            ),
+            Act::ClaimAll {
+                initialize: false, ..
+            } => {
+                let taskid = self.hub.tasks.keys().map(|task| task.0).collect();
+                (
+                    self.requester.address,
+                    abi::claimArrayCall { taskid }.verb(),
+                )
+            }
+            Act::ClaimAll {
+                initialize: true,
+                deal,
+            } => {
+                let (dealid, first) = self.deal_number(deal);
+                let size = self
+                    .hub
+                    .deals
+                    .get(&dealid)
+                    .map_or(1, |deal| deal.bot_size.to::<u64>());
+                let verb = abi::initializeAndClaimArrayCall {
+                    dealid: (0..size).map(|_| dealid.0).collect(),
+                    idx: (0..size).map(|index| first + U256::from(index)).collect(),
+                };
+                (self.requester.address, verb.verb())
+            }
+            Act::Broker { set, right } => {
+                let sender = if right {
+                    self.owner.address
+                } else {
+                    self.sponsor.address
+                };
+                let teebroker = if set {
+                    self.broker.address
+                } else {
+                    Address::ZERO
+                };
+                (sender, abi::setTeeBrokerCall { teebroker }.verb())
+            }
+            Act::Category { secs, right } => {
+                let sender = if right {
+                    self.owner.address
+                } else {
+                    self.sponsor.address
+                };
+                let verb = abi::createCategoryCall {
+                    name: "odd".to_owned(),
+                    description: String::new(),
+                    workClockTimeRef: U256::from(secs),
+                };
+                (sender, verb.verb())
+            }
+        };
+        Some((
+            Call {
+                sender,
+                time: self.time,
+            },
+            verb,
+        ))
+    }
+
+    fn payer(&self, number: usize) -> Address {
+        self.everybody()[number % 9]
+    }
+
+    /// Like a payer, but also nobody, the kitty, and a contract.
+    fn payee(&self, number: usize) -> Address {
+        match number {
+            9 => Address::ZERO,
+            10 => protocol::payment::KITTY,
+            11 => WALLET,
+            _ => self.payer(number),
+        }
+    }
+
+    fn worker(&self, number: usize) -> Address {
+        self.workers
+            .get(number)
+            .map_or(self.sponsor.address, |worker| worker.address)
+    }
+
+    fn scheduler_if(&self, right: bool) -> Address {
+        if right {
+            self.scheduler.address
+        } else {
+            self.requester.address
+        }
+    }
+
+    /// The `number`th newest deal and its first index; one that is none if there are not so many.
+    fn deal_number(&self, number: usize) -> (DealId, U256) {
+        let mut deals: Vec<_> = self.hub.deals.iter().collect();
+        deals.sort_by_key(|(id, deal)| (std::cmp::Reverse(deal.start_time), **id));
+        deals.get(number).map_or(
+            (DealId(B256::repeat_byte(0xde)), U256::ZERO),
+            |(id, deal)| (**id, deal.bot_first),
+        )
+    }
+
+    /// The `number`th open task, then finished ones, then one that is none.
+    fn task_number(&self, number: usize) -> TaskId {
+        let mut tasks: Vec<_> = self.hub.tasks.iter().collect();
+        tasks.sort_by_key(|(id, task)| (task.status.is_over(), **id));
+        tasks
+            .get(number)
+            .map_or(TaskId(B256::repeat_byte(0x7a)), |(id, _)| **id)
+    }
+
+    fn wished(&self, wish: &Wish) -> Orders {
+        let mut orders = self.orders(wish.trust, wish.volume);
+        let salt = B256::repeat_byte(wish.salt);
+        orders.app.salt = salt;
+        orders.app.volume = U256::from(1_000);
+        orders.dataset.volume = U256::from(4);
+        orders.workerpool.salt = salt;
+        orders.workerpool.volume = U256::from(6);
+        orders.request.salt = salt;
+        orders.workerpool.workerpoolprice = U256::from(wish.price);
+        orders.request.workerpoolmaxprice = U256::from(20_000_000_000_u64);
+        if !wish.dataset {
+            orders.dataset = Default::default();
+            orders.request.dataset = Address::ZERO;
+            orders.request.datasetmaxprice = U256::ZERO;
+        }
+        if wish.callback {
+            orders.request.callback = GROUP;
+        }
+        if wish.enclave {
+            orders.app.tag = Tag::TEE.0;
+            orders.workerpool.tag = Tag::TEE.0;
+            orders.request.tag = Tag::TEE.0;
+        }
+        orders
+    }
+
+    /// A match with one thing broken, or none.
+    fn faulty_match(&self, wish: &Wish, fault: u8) -> abi::matchOrdersCall {
+        let mut orders = self.wished(wish);
+        let stranger = self.sponsor.address;
+        let Orders {
+            app,
+            dataset,
+            workerpool,
+            request,
+        } = &mut orders;
+        match fault {
+            1 => request.category = U256::from(1),
+            2 => (request.category, workerpool.category) = (U256::from(99), U256::from(99)),
+            3 => request.trust = U256::from(101),
+            4 => app.appprice += U256::ONE,
+            5 => dataset.datasetprice += Nrlc::rlc(9).0,
+            6 => workerpool.workerpoolprice += Nrlc::rlc(99).0,
+            7 => request.tag = Tag::GPU.0,
+            8 => (workerpool.tag, request.tag, app.tag) = (Tag::TEE.0, Tag::TEE.0, B256::ZERO),
+            9 => request.app = stranger,
+            10 => request.dataset = stranger,
+            11 => request.workerpool = stranger,
+            12 => app.datasetrestrict = stranger,
+            13 => app.workerpoolrestrict = stranger,
+            14 => app.requesterrestrict = stranger,
+            15 => dataset.apprestrict = stranger,
+            16 => dataset.workerpoolrestrict = WALLET,
+            17 => dataset.requesterrestrict = WALLET,
+            18 => workerpool.apprestrict = stranger,
+            19 => workerpool.datasetrestrict = GROUP,
+            20 => workerpool.requesterrestrict = stranger,
+            21 => (app.app, request.app) = (stranger, stranger),
+            22 => (dataset.dataset, request.dataset) = (stranger, stranger),
+            23 => workerpool.workerpool = stranger,
+            24 => request.requester = stranger,
+            25 => request.requester = Address::ZERO,
+            26 => request.requester = WALLET,
+            27 => (app.appprice, request.appmaxprice) = (U256::MAX, U256::MAX),
+            28 => (request.trust, workerpool.trust) = (U256::MAX, U256::MAX),
+            29 => request.volume = U256::ZERO,
+            30 => app.volume = U256::MAX,
+            31 => {
+                (app.volume, workerpool.volume, request.volume) = (
+                    U256::from(1_u64 << 40),
+                    U256::from(1_u64 << 40),
+                    U256::from(1_u64 << 40),
+                );
+                dataset.volume = U256::from(1_u64 << 40);
+                (
+                    workerpool.workerpoolprice,
+                    app.appprice,
+                    dataset.datasetprice,
+                ) = Default::default();
+            }
+            32 => request.params = "x".repeat(24_271),
+            33 => request.params = "x".repeat(24_270),
+            // What passes: a group, the account itself, framework bits of a dataset.
+            34 => app.requesterrestrict = GROUP,
+            35 => workerpool.requesterrestrict = request.requester,
+            36 => dataset.tag = Tag::SCONE.0,
+            37 => request.beneficiary = stranger,
+            38 => request.beneficiary = Address::ZERO,
+            39 => app.datasetrestrict = dataset.dataset,
+            40 => workerpool.trust = U256::from(1_u64 << 32),
+            _ => {}
+        }
+        let mut verb = self.matching(&orders);
+        match fault {
+            41 => verb.apporder.sign = self.sponsor.sign(B256::ZERO),
+            42 => verb.datasetorder.sign = self.sponsor.sign(B256::ZERO),
+            43 => verb.workerpoolorder.sign = Bytes::new(),
+            44 => verb.requestorder.sign = Bytes::from(vec![0; 65]),
+            45 => verb.requestorder.sign = Bytes::from(vec![0; 64]),
+            46 => {
+                let hash = orders.request.hash(&self.hub.domain).0;
+                verb.requestorder.sign = self.requester.sign_compactly(hash);
+            }
+            47 => verb.apporder.sign = Bytes::new(),
+            48..=60 => {
+                // Presigned or refused.
+                verb.apporder.sign = Bytes::new();
+                verb.datasetorder.sign = Bytes::new();
+                verb.workerpoolorder.sign = Bytes::new();
+                verb.requestorder.sign = Bytes::new();
+            }
+            _ => {}
+        }
+        verb
+    }
+
+    fn managing(
+        &self,
+        wish: &Wish,
+        kind: u8,
+        close: bool,
+        right: bool,
+        by_stranger: bool,
+    ) -> (Address, abi::HubCalls) {
+        let Orders {
+            app,
+            dataset,
+            workerpool,
+            request,
+        } = self.wished(wish);
+        let operation = u8::from(close);
+        let number = U256::from(operation);
+        let domain = self.hub.domain;
+        let signed = |owner: &Person, hash: B256| match (right, by_stranger) {
+            (true, false) => (owner.address, Bytes::new()),
+            (true, true) => (self.workers[3].address, owner.sign(hash)),
+            (false, true) => (self.workers[3].address, self.sponsor.sign(hash)),
+            (false, false) => (self.workers[3].address, Bytes::new()),
+        };
+        match kind {
+            0 => {
+                let typed = AppOrderOperation {
+                    order: app.clone(),
+                    operation: number,
+                };
+                let (sender, sign) = signed(&self.app_owner, domain.hash(&typed).0);
+                let order = app.signed(Bytes::new()).into();
+                let operation = abi::AppOrderOperation {
+                    order,
+                    operation,
+                    sign,
+                };
+                (sender, abi::manageAppOrderCall { operation }.verb())
+            }
+            1 => {
+                let typed = DatasetOrderOperation {
+                    order: dataset.clone(),
+                    operation: number,
+                };
+                let (sender, sign) = signed(&self.dataset_owner, domain.hash(&typed).0);
+                let order = dataset.signed(Bytes::new()).into();
+                let operation = abi::DatasetOrderOperation {
+                    order,
+                    operation,
+                    sign,
+                };
+                (sender, abi::manageDatasetOrderCall { operation }.verb())
+            }
+            2 => {
+                let typed = WorkerpoolOrderOperation {
+                    order: workerpool.clone(),
+                    operation: number,
+                };
+                let (sender, sign) = signed(&self.scheduler, domain.hash(&typed).0);
+                let order = workerpool.signed(Bytes::new()).into();
+                let operation = abi::WorkerpoolOrderOperation {
+                    order,
+                    operation,
+                    sign,
+                };
+                (sender, abi::manageWorkerpoolOrderCall { operation }.verb())
+            }
+            _ => {
+                let typed = RequestOrderOperation {
+                    order: request.clone(),
+                    operation: number,
+                };
+                let (sender, sign) = signed(&self.requester, domain.hash(&typed).0);
+                let order = request.signed(Bytes::new()).into();
+                let operation = abi::RequestOrderOperation {
+                    order,
+                    operation,
+                    sign,
+                };
+                (sender, abi::manageRequestOrderCall { operation }.verb())
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Random lives on the twin alone: whatever happens, no money is made or lost, what is frozen is what is staked, and
+//! what is over stays over.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, U256};
+use proptest::prelude::*;
+use protocol::deal::Deal;
+use protocol::model::{Event, Hub};
+use protocol::payment::KITTY;
+use protocol::task::TaskStatus;
+
+use crate::life::{Act, act};
+use crate::town::Town;
+
+/// Free and frozen money by account, as the events tell it.
+type Ledger = BTreeMap<Address, (U256, U256)>;
+
+fn book(ledger: &mut Ledger, event: &Event) {
+    match event {
+        Event::Transfer(event) => {
+            if !event.from.is_zero() {
+                ledger.entry(event.from).or_default().0 -= event.value;
+            }
+            if !event.to.is_zero() {
+                ledger.entry(event.to).or_default().0 += event.value;
+            }
+        }
+        Event::Lock(event) => ledger.entry(event.owner).or_default().1 += event.amount,
+        Event::Unlock(event) => ledger.entry(event.owner).or_default().1 -= event.amount,
+        Event::Seize(event) => ledger.entry(event.owner).or_default().1 -= event.amount,
+        _ => {}
+    }
+}
+
+/// What must be frozen on each account, from the deals, tasks and contributions alone.
+fn stakes(hub: &Hub) -> BTreeMap<Address, U256> {
+    let mut stakes: BTreeMap<Address, U256> = BTreeMap::new();
+    for (id, deal) in &hub.deals {
+        let open = deal
+            .tasks(*id)
+            .filter(|(_, task)| !hub.task(*task).status.is_over())
+            .count();
+        let open = U256::from(open);
+        *stakes.entry(deal.sponsor).or_default() += deal.price().0 * open;
+        *stakes.entry(deal.workerpool.owner).or_default() += deal.scheduler_stake().0 * open;
+    }
+    for task in hub.tasks.values().filter(|task| !task.status.is_over()) {
+        let deal: &Deal = &hub.deals[&task.deal];
+        for worker in &task.contributors {
+            *stakes.entry(*worker).or_default() += deal.worker_stake.0;
+        }
+    }
+    stakes
+}
+
+fn check(hub: &Hub) {
+    let balances: U256 = hub.accounts.values().map(|account| account.balance).sum();
+    let frozen: U256 = hub.accounts.values().map(|account| account.frozen).sum();
+    assert_eq!(balances, hub.supply, "balances add up to the supply");
+    assert_eq!(
+        hub.supply,
+        hub.token.balance(hub.address()),
+        "the supply is what the hub holds"
+    );
+    assert_eq!(
+        frozen,
+        hub.account(hub.address()).balance,
+        "what is frozen is what the hub keeps"
+    );
+
+    let stakes = stakes(hub);
+    for (account, state) in &hub.accounts {
+        let staked = stakes.get(account).copied().unwrap_or_default();
+        if *account == KITTY {
+            assert_eq!(staked, U256::ZERO);
+        } else {
+            assert_eq!(
+                state.frozen, staked,
+                "what {account} has frozen is what it staked"
+            );
+        }
+    }
+    for task in hub.tasks.values() {
+        assert!(task.reveal_counter <= task.winner_counter);
+        assert!(task.winner_counter <= task.contributors.len() as u64);
+        assert_eq!(
+            task.status == TaskStatus::Completed,
+            hub.deals.contains_key(&task.deal) && !task.results.is_empty(),
+            "a completed task has a result, and no other"
+        );
+    }
+}
+
+fn live(acts: &[Act]) {
+    let mut town = Town::funded();
+    let mut ledger: Ledger = BTreeMap::new();
+    for (account, state) in &town.hub.accounts {
+        ledger.insert(*account, (state.balance, state.frozen));
+    }
+    for act in acts {
+        if let Act::Wait { secs } = act {
+            town.time += secs;
+        }
+        let Some((call, verb)) = town.call_of(act) else {
+            continue;
+        };
+        let before = town.hub.clone();
+        match town.hub.step(call, verb) {
+            Ok(events) => {
+                for event in &events {
+                    book(&mut ledger, event);
+                }
+            }
+            Err(_) => assert_eq!(town.hub, before, "a refused verb changes nothing"),
+        }
+        check(&town.hub);
+        for (id, task) in before
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.status.is_over())
+        {
+            assert_eq!(town.hub.task(*id), *task, "what is over stays over");
+        }
+        for (order, consumed) in &before.consumed {
+            let refilled = town.hub.consumed(*order) < *consumed;
+            assert!(
+                !refilled || matches!(act, Act::Manage { .. }),
+                "an order is used up for good"
+            );
+        }
+    }
+    for (account, state) in &town.hub.accounts {
+        let (free, frozen) = ledger.get(account).copied().unwrap_or_default();
+        assert_eq!(
+            (state.balance, state.frozen),
+            (free, frozen),
+            "events tell {account}'s money"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_money_is_made_or_lost_whatever_happens(acts in prop::collection::vec(act(), 1..80)) {
+        live(&acts);
+    }
+}
