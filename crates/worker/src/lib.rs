@@ -5,11 +5,11 @@
 //!
 //! ```text
 //! pool ⇄ session ──► desk ──► one journey per task ──► chain (contribute, reveal)
-//!                                   │                └► pool (result)
-//!                                journal
+//!                │                  │                └► pool (result)
+//!             service            journal
 //! ```
 //!
-//! * [`journey`]: the stages of one task as a chain of types, `AtAssigned → AtFetched → AtComputed → AtContributed →
+//! * `journey`: the stages of one task as a chain of types, `AtAssigned → AtFetched → AtComputed → AtContributed →
 //!   AtRevealed → AtUploaded`.
 //! * [`journal`]: what of a journey is on disk, so that a restarted worker goes on: it never computes again what it has
 //!   contributed, and never contributes twice.
@@ -17,9 +17,15 @@
 //!
 //! Not here: deciding who works on what (the pool does) and running programs (`runtime` does).
 
+mod cache;
 pub mod conduct;
+mod desk;
+pub mod journal;
+mod journey;
 mod options;
+mod package;
 mod service;
+mod session;
 
 pub use conduct::{Conduct, Stage};
 pub use options::Options;

@@ -1,9 +1,32 @@
 //! The worker as a service: start it, ask it, stop it.
+//!
+//! One task keeps the line to the pool ([`session`](crate::session)), one task walks each journey. All of them hang on
+//! two tokens: `stop` lets each finish its transaction and keep its journal; `kill` drops them where they are.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use alloy_primitives::Address;
+use protocol::ids::TaskId;
+use runtime::wasm::{Engine, EngineOptions};
 use sdk::wallet::Wallet;
+use sdk::wire::pool::{Assignment, ToPool};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::cache::Cache;
+use crate::desk::{Desk, Line, Parts};
+use crate::journal::{Entry, Journal, JournalError};
+use crate::journey::{Ending, Hints, Journey, Walk};
 use crate::options::Options;
+use crate::session;
+
+/// How long a stopping worker waits for its transactions.
+const STOP_WITHIN: Duration = Duration::from_secs(150);
 
 /// A worker.
 #[derive(Debug)]
@@ -14,10 +37,14 @@ pub struct Service;
 pub enum WorkerError {
     #[error("the worker's folder {path} cannot be used")]
     Folder {
-        path: std::path::PathBuf,
+        path: PathBuf,
         #[source]
         source: std::io::Error,
     },
+    #[error("the worker's folder {path} is in use by another worker")]
+    InUse { path: PathBuf },
+    #[error("the worker's journal cannot be used")]
+    Journal(#[from] JournalError),
     #[error("the worker's sandbox cannot be set up")]
     Sandbox(#[from] runtime::wasm::EngineError),
     #[error("a worker needs at least one slot")]
@@ -27,27 +54,94 @@ pub enum WorkerError {
 /// A running worker. Cheap to clone; when the last clone is dropped, the worker stops where it is.
 #[derive(Debug, Clone)]
 pub struct Handle {
+    shared: Arc<Dropped>,
+}
+
+#[derive(Debug)]
+struct Dropped {
     address: Address,
+    connected: watch::Receiver<bool>,
+    held: watch::Receiver<usize>,
+    stop: CancellationToken,
+    kill: CancellationToken,
+    ended: CancellationToken,
+}
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.kill.cancel();
+    }
 }
 
 impl Service {
-    /// Starts a worker with a sandbox of its own. Returns at once: a pool that is away is waited for.
+    /// Starts a worker with a sandbox of its own. Returns at once: a pool or chain that is away is waited for.
     pub async fn start(options: Options, wallet: Wallet) -> Result<Handle, WorkerError> {
-        let engine = runtime::wasm::Engine::new(runtime::wasm::EngineOptions {
+        let engine = Engine::new(EngineOptions {
             cache: Some(options.folder.join("compiled")),
             slots: options.slots,
-            ..Default::default()
+            ..EngineOptions::default()
         })?;
         Self::start_on(engine, options, wallet).await
     }
 
     /// Starts a worker on a sandbox shared with others of this process, so that a module is compiled once.
-    pub async fn start_on(engine: runtime::wasm::Engine, options: Options, wallet: Wallet) -> Result<Handle, WorkerError> {
-        let _ = engine;
+    pub async fn start_on(
+        engine: Engine,
+        options: Options,
+        wallet: Wallet,
+    ) -> Result<Handle, WorkerError> {
         if options.slots == 0 {
             return Err(WorkerError::NoSlots);
         }
-        Ok(Handle { address: wallet.address() })
+        let lock = lock(&options.folder)?;
+        let journal = Journal::open(&options.folder)?;
+        let entries = journal.load()?;
+        let (connected_now, connected) = watch::channel(false);
+        let (held_now, held) = watch::channel(entries.len());
+        let (line, said) = Line::new();
+        let (stop, kill, ended) = (
+            CancellationToken::new(),
+            CancellationToken::new(),
+            CancellationToken::new(),
+        );
+        let address = wallet.address();
+        let office = Arc::new(Office {
+            slots: Arc::new(Semaphore::new(options.slots as usize)),
+            options,
+            wallet,
+            engine,
+            journal,
+            line,
+            stop: stop.clone(),
+            kill: kill.clone(),
+            journeys: TaskTracker::new(),
+            held: Mutex::default(),
+            held_now,
+            connected: connected_now,
+        });
+        tokio::spawn({
+            let (kill, ended) = (kill.clone(), ended.clone());
+            async move {
+                tokio::select! {
+                    () = kill.cancelled() => {}
+                    () = office.run(entries, said) => {}
+                }
+                // Whatever still runs was given up: by a kill, or by a stop that took too long.
+                kill.cancel();
+                drop(lock);
+                ended.cancel();
+            }
+        });
+        Ok(Handle {
+            shared: Arc::new(Dropped {
+                address,
+                connected,
+                held,
+                stop,
+                kill,
+                ended,
+            }),
+        })
     }
 }
 
@@ -55,26 +149,262 @@ impl Handle {
     /// The worker's address.
     #[must_use]
     pub fn address(&self) -> Address {
-        self.address
+        self.shared.address
     }
 
     /// Whether it is connected to its pool and was welcomed.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        false
+        *self.shared.connected.borrow()
     }
 
-    /// Waits until it is connected to its pool and was welcomed.
+    /// Waits until it is connected to its pool and was welcomed; returns early if it has ended.
     pub async fn connected(&self) {
-        std::future::pending().await
+        let mut connected = self.shared.connected.clone();
+        tokio::select! {
+            _ = connected.wait_for(|connected| *connected) => {}
+            () = self.shared.ended.cancelled() => {}
+        }
     }
 
-    /// How many tasks it is walking.
+    /// How many tasks it holds.
     #[must_use]
     pub fn tasks(&self) -> usize {
-        0
+        *self.shared.held.borrow()
+    }
+
+    /// Waits until it has ended: by [`Handle::shutdown`], or by dying where it was told to.
+    pub async fn ended(&self) {
+        self.shared.ended.cancelled().await;
     }
 
     /// Finishes the transactions under way and stops; the journal keeps the rest.
-    pub async fn shutdown(self) {}
+    pub async fn shutdown(self) {
+        self.shared.stop.cancel();
+        self.shared.ended.cancelled().await;
+    }
+
+    /// Stops dead where it is, finishing and cleaning up nothing, as if the power had failed. For tests.
+    pub async fn kill(self) {
+        self.shared.kill.cancel();
+        self.shared.ended.cancelled().await;
+    }
+}
+
+/// Two workers in one folder would walk the same journal.
+fn lock(folder: &Path) -> Result<File, WorkerError> {
+    let unusable = |source| WorkerError::Folder {
+        path: folder.to_path_buf(),
+        source,
+    };
+    std::fs::create_dir_all(folder).map_err(unusable)?;
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("lock"))
+        .map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(WorkerError::InUse {
+            path: folder.to_path_buf(),
+        }),
+        Err(std::fs::TryLockError::Error(source)) => Err(unusable(source)),
+    }
+}
+
+/// The worker itself: what it owns, and the journeys under way.
+pub(crate) struct Office {
+    pub(crate) options: Options,
+    pub(crate) wallet: Wallet,
+    pub(crate) engine: Engine,
+    pub(crate) journal: Journal,
+    pub(crate) line: Arc<Line>,
+    pub(crate) stop: CancellationToken,
+    kill: CancellationToken,
+    slots: Arc<Semaphore>,
+    journeys: TaskTracker,
+    held: Mutex<BTreeMap<TaskId, watch::Sender<Hints>>>,
+    held_now: watch::Sender<usize>,
+    pub(crate) connected: watch::Sender<bool>,
+}
+
+impl Office {
+    async fn run(self: Arc<Self>, entries: Vec<Entry>, mut said: mpsc::UnboundedReceiver<ToPool>) {
+        tokio::select! {
+            () = session::keep(&self, entries, &mut said) => {}
+            () = self.stop.cancelled() => {}
+        }
+        self.journeys.close();
+        let through = tokio::time::timeout(STOP_WITHIN, self.journeys.wait()).await;
+        if through.is_err() {
+            tracing::warn!(
+                "stopping although a transaction is still under way; it is in the journal"
+            );
+        }
+    }
+
+    /// A desk for a pool on its chain.
+    pub(crate) fn desk(
+        &self,
+        chain: sdk::chain::Chain,
+        info: sdk::wire::pool::PoolInfo,
+    ) -> Result<Arc<Desk>, std::io::Error> {
+        let cache = Cache::open(self.options.folder.join("cache"), self.options.cache_bytes)?;
+        Ok(Arc::new(Desk::new(Parts {
+            wallet: self.wallet.clone(),
+            chain,
+            pool: self.options.pool.clone(),
+            info,
+            engine: self.engine.clone(),
+            journal: self.journal.clone(),
+            cache,
+            deposit_stakes: self.options.deposit_stakes,
+            conduct: self.options.conduct,
+            line: self.line.clone(),
+            stop: self.stop.clone(),
+        })))
+    }
+
+    /// The tasks held, for the pool to say which are still worth it.
+    pub(crate) fn holding(&self) -> Vec<TaskId> {
+        self.held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys()
+            .copied()
+            .collect()
+    }
+
+    /// Passes a hint on to a task's journey; an unknown task is none of ours any more.
+    pub(crate) fn hint(&self, task: TaskId, change: impl FnOnce(&mut Hints)) {
+        if let Some(hints) = self
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&task)
+        {
+            hints.send_modify(change);
+        }
+    }
+
+    /// Takes a task the pool assigns, if a slot is free.
+    pub(crate) fn assign(self: &Arc<Self>, desk: &Arc<Desk>, assignment: Assignment) {
+        let task = assignment.task;
+        if let Some(word) = self.line.last_word(task) {
+            return self.line.say(word); // Assigned again: the pool missed the answer.
+        }
+        let decline = |reason: &str| {
+            self.line.say(ToPool::Declined {
+                task,
+                reason: reason.to_owned(),
+            })
+        };
+        if self.stop.is_cancelled() {
+            return decline("this worker is stopping");
+        }
+        let Ok(slot) = self.slots.clone().try_acquire_owned() else {
+            return decline("all slots of this worker are busy");
+        };
+        let Some(hints) = self.hold(task) else { return };
+        let walk = Walk {
+            desk: desk.clone(),
+            assignment,
+            hints,
+            slot: Some(slot),
+        };
+        self.walk(task, desk.clone(), async { Journey::begin(walk).await });
+    }
+
+    /// Goes on with a task of the journal.
+    pub(crate) fn resume(self: &Arc<Self>, desk: &Arc<Desk>, entry: Entry) {
+        let task = entry.task();
+        let Some(hints) = self.hold(task) else { return };
+        tracing::info!(task.id = %task, stage = ?entry.reached.stage(), "going on with a task from before");
+        let mut walk = Walk {
+            desk: desk.clone(),
+            assignment: entry.assignment,
+            hints,
+            slot: None,
+        };
+        let (slots, stop) = (self.slots.clone(), self.stop.clone());
+        self.walk(task, desk.clone(), async move {
+            if entry.reached == crate::journal::Reached::Assigned {
+                walk.slot = tokio::select! {
+                    slot = slots.acquire_owned() => slot.ok(),
+                    () = stop.cancelled() => return Err(Ending::Stopped),
+                };
+            }
+            Journey::resume(walk, entry.reached).await
+        });
+    }
+
+    /// Takes note that a task is held; `None` if it is already.
+    fn hold(&self, task: TaskId) -> Option<watch::Receiver<Hints>> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.contains_key(&task) {
+            return None;
+        }
+        let (sender, hints) = watch::channel(Hints::default());
+        held.insert(task, sender);
+        self.held_now.send_replace(held.len());
+        Some(hints)
+    }
+
+    fn walk(
+        self: &Arc<Self>,
+        task: TaskId,
+        desk: Arc<Desk>,
+        begun: impl Future<Output = Result<Journey, Ending>> + Send + 'static,
+    ) {
+        let (office, kill) = (self.clone(), self.kill.clone());
+        self.journeys.spawn(async move {
+            let journey = async {
+                match begun.await {
+                    Ok(journey) => journey.travel().await,
+                    Err(ending) => ending,
+                }
+            };
+            let ending = tokio::select! {
+                ending = journey => ending,
+                () = kill.cancelled() => return,
+            };
+            office.end(task, &desk, ending).await;
+        });
+    }
+
+    /// The one place where a journey ends.
+    async fn end(&self, task: TaskId, desk: &Desk, ending: Ending) {
+        let word = match ending {
+            Ending::Stopped => return,
+            Ending::Died => {
+                tracing::warn!(task.id = %task, "dying, as told");
+                self.kill.cancel();
+                return;
+            }
+            Ending::Declined(reason) => {
+                tracing::info!(task.id = %task, reason, "declined");
+                Some(ToPool::Declined { task, reason })
+            }
+            Ending::Failed(failure) => {
+                tracing::info!(task.id = %task, cause = ?failure.cause, message = failure.message, "failed");
+                Some(ToPool::Failed { task, failure })
+            }
+            Ending::Over(reason) => {
+                tracing::debug!(task.id = %task, reason, "done with");
+                None
+            }
+        };
+        desk.purse.release(task).await;
+        let journal = self.journal.clone();
+        let removed = tokio::task::spawn_blocking(move || journal.remove(task)).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(task.id = %task, error = crate::journey::in_full(&error), "a task's folder stays behind");
+        }
+        {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            held.remove(&task);
+            self.held_now.send_replace(held.len());
+        }
+        self.line.take_leave(task, word);
+    }
 }

@@ -1,0 +1,975 @@
+//! One task's way at a worker, a chain of types: who holds an [`AtComputed`] has a digest, who holds an
+//! [`AtContributed`] has it on chain. Each `next(self)` takes one step and leaves it in the journal.
+//!
+//! ```text
+//! AtAssigned ─fetch─► AtFetched ─run─► AtComputed ─contribute─► AtContributed ─reveal─► AtRevealed ─upload─► AtUploaded ─► over
+//! ```
+//!
+//! Before each step that costs money the chain is asked whether it is still right, and whether it was perhaps taken
+//! already: a worker that was killed between sending a transaction and hearing of it does not send another. What the
+//! pool says only makes a journey look sooner. Up to the contribution a task can be given up; after it the stake is at
+//! risk, and only the chain ends the journey.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, Bytes, Signature, keccak256};
+use futures::TryStreamExt as _;
+use protocol::app::Kind;
+use protocol::contribution::{ContributionStatus, authorization_hash, hash, message_hash};
+use protocol::ids::TaskId;
+use protocol::params::DealParams;
+use protocol::result::Digest;
+use protocol::task::{Task, TaskStatus};
+use runtime::{InputFile, Job, Limits, Module};
+use sdk::contribution::Enclave;
+use sdk::wire::pool::{
+    Assignment, ErrorBody, FailureCause, LOG_TAIL_BYTES, TaskFailure, ToPool, UPLOAD_SHA256_HEADER,
+    UPLOAD_SIGNATURE_HEADER, UPLOAD_WORKER_HEADER, upload_digest,
+};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio_util::io::ReaderStream;
+
+use crate::cache::Held;
+use crate::conduct::{Conduct, Stage};
+use crate::desk::{Desk, Terms};
+use crate::journal::{Entry, JournalError, Reached};
+use crate::package;
+
+/// How often a waiting journey looks at the chain by itself.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// The first and the longest pause before something that failed in passing is tried again.
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// How long a step before the contribution is tried again while chain or pool are away; later the pool has long given
+/// the task to another.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How a journey ended, or why it does not go on.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// Not for this worker.
+    Declined(String),
+    /// It failed here; nothing was contributed.
+    Failed(TaskFailure),
+    /// Nothing is left to do.
+    Over(String),
+    /// The worker is stopping; the journal keeps the task.
+    Stopped,
+    /// The worker was told to die here.
+    Died,
+}
+
+/// What the pool has hinted about a task.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hints {
+    /// Counts the requests to upload.
+    pub(crate) uploads: u64,
+    pub(crate) abandoned: Option<String>,
+    /// Counts whatever else is a reason to look at the chain.
+    pub(crate) looks: u64,
+}
+
+/// What goes along from stage to stage.
+pub(crate) struct Walk {
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) assignment: Assignment,
+    pub(crate) hints: watch::Receiver<Hints>,
+    /// The slot of a task that is to be computed.
+    pub(crate) slot: Option<OwnedSemaphorePermit>,
+}
+
+/// A journey at any of its stages.
+pub(crate) enum Journey {
+    Assigned(AtAssigned),
+    Fetched(AtFetched),
+    Computed(AtComputed),
+    Contributed(AtContributed),
+    Revealed(AtRevealed),
+    Uploaded(AtUploaded),
+}
+
+/// Checked against the chain, accepted, in the journal.
+pub(crate) struct AtAssigned {
+    walk: Walk,
+    terms: Arc<Terms>,
+    params: DealParams,
+}
+
+/// Module and inputs are on disk, and stay there while this lives.
+pub(crate) struct AtFetched {
+    walk: Walk,
+    terms: Arc<Terms>,
+    params: DealParams,
+    module: Arc<Held>,
+    inputs: Vec<Arc<Held>>,
+}
+
+/// The digest is in the journal, the result's zip on disk.
+pub(crate) struct AtComputed {
+    walk: Walk,
+    digest: Digest,
+}
+
+/// The contribution is on chain.
+pub(crate) struct AtContributed {
+    walk: Walk,
+    digest: Digest,
+}
+
+/// The digest is on chain.
+pub(crate) struct AtRevealed {
+    walk: Walk,
+    digest: Digest,
+    uploads_done: u64,
+}
+
+/// The result is with the pool.
+pub(crate) struct AtUploaded {
+    walk: Walk,
+    digest: Digest,
+    uploads_done: u64,
+}
+
+impl Journey {
+    /// Takes a task that the pool has just assigned, if the chain agrees.
+    pub(crate) async fn begin(walk: Walk) -> Result<Self, Ending> {
+        AtAssigned::accept(walk).await.map(Self::Assigned)
+    }
+
+    /// Goes on with a task from the journal.
+    pub(crate) async fn resume(walk: Walk, reached: Reached) -> Result<Self, Ending> {
+        let task = walk.task();
+        match reached {
+            Reached::Assigned => AtAssigned::accept(walk).await.map(Self::Assigned),
+            Reached::Computed { digest } => Ok(Self::Computed(AtComputed { walk, digest })),
+            Reached::Contributed { digest } => {
+                walk.tell(ToPool::Contributed { task });
+                Ok(Self::Contributed(AtContributed { walk, digest }))
+            }
+            Reached::Revealed { digest } => {
+                walk.tell(ToPool::Revealed { task });
+                Ok(Self::Revealed(AtRevealed {
+                    walk,
+                    digest,
+                    uploads_done: 0,
+                }))
+            }
+            Reached::Uploaded { digest } => {
+                walk.tell(ToPool::Uploaded { task });
+                Ok(Self::Uploaded(AtUploaded {
+                    walk,
+                    digest,
+                    uploads_done: 0,
+                }))
+            }
+        }
+    }
+
+    /// To the end.
+    pub(crate) async fn travel(mut self) -> Ending {
+        loop {
+            let next = match self {
+                Self::Assigned(at) => at.next().await.map(Self::Fetched),
+                Self::Fetched(at) => at.next().await.map(Self::Computed),
+                Self::Computed(at) => at.next().await.map(Self::Contributed),
+                Self::Contributed(at) => at.next().await.map(Self::Revealed),
+                Self::Revealed(at) => at.next().await.map(Self::Uploaded),
+                Self::Uploaded(at) => return at.next().await,
+            };
+            self = match next {
+                Ok(journey) => journey,
+                Err(ending) => return ending,
+            };
+        }
+    }
+}
+
+impl AtAssigned {
+    /// Checks an assignment against the chain and writes it down.
+    async fn accept(walk: Walk) -> Result<Self, Ending> {
+        let terms = walk.patiently(
+            "look at the deal",
+            || walk.desk.terms(walk.assignment.deal),
+            |error| error.is_transient(),
+        );
+        let terms = terms.await.map_err(|error| walk.decline(error))?;
+        let params = walk.check(&terms).await?;
+        let stake = terms.deal.worker_stake;
+        let reserved = walk.patiently(
+            "cover the stake",
+            || walk.desk.purse.reserve(walk.task(), stake),
+            |error| error.is_transient(),
+        );
+        reserved.await.map_err(|error| walk.decline(error))?;
+        walk.reached(Reached::Assigned).await?;
+        walk.tell(ToPool::Accepted { task: walk.task() });
+        walk.die_at(Stage::Assigned)?;
+        Ok(Self {
+            walk,
+            terms,
+            params,
+        })
+    }
+
+    /// Brings module and inputs.
+    pub(crate) async fn next(self) -> Result<AtFetched, Ending> {
+        let Self {
+            mut walk,
+            terms,
+            params,
+        } = self;
+        let fetched = {
+            let walk = &walk;
+            async move {
+                let fetch = |blob| {
+                    walk.patiently(
+                        "fetch",
+                        move || walk.desk.cache.get(&walk.desk.door, blob),
+                        |error| error.is_transient(),
+                    )
+                };
+                let module = fetch(&walk.assignment.app).await?;
+                let inputs = futures::future::try_join_all(
+                    walk.assignment
+                        .inputs
+                        .iter()
+                        .map(|input| fetch(&input.blob)),
+                );
+                Ok((module, inputs.await?))
+            }
+        };
+        let mut hints = walk.hints.clone();
+        let fetched: Result<_, crate::cache::FetchError> = tokio::select! {
+            fetched = fetched => fetched,
+            ending = interrupted(&walk.desk, &mut hints) => return Err(ending),
+        };
+        let (module, inputs) = fetched
+            .map_err(|error| walk.fail(FailureCause::Worker, in_full(&error), String::new()))?;
+        walk.die_at(Stage::Fetched)?;
+        walk.hints = hints;
+        Ok(AtFetched {
+            walk,
+            terms,
+            params,
+            module,
+            inputs,
+        })
+    }
+}
+
+impl AtFetched {
+    /// Runs the application.
+    pub(crate) async fn next(self) -> Result<AtComputed, Ending> {
+        let Self {
+            mut walk,
+            terms,
+            params,
+            module,
+            inputs,
+        } = self;
+        let task = walk.task();
+        let folder = walk.desk.journal.folder(task);
+        let mut hints = walk.hints.clone();
+        if let Conduct::Slow(pause) = walk.desk.conduct {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                ending = interrupted(&walk.desk, &mut hints) => return Err(ending),
+            }
+        }
+        walk.tell(ToPool::Computing { task });
+        let job = walk.job(&terms, &params, &module, &inputs, &folder)?;
+        let outcome = tokio::select! {
+            outcome = walk.desk.engine.run(job) => outcome,
+            ending = interrupted(&walk.desk, &mut hints) => return Err(ending),
+        };
+        let outcome = outcome.map_err(|failed| {
+            let cause = if failed.failure.is_applications() {
+                FailureCause::Application
+            } else {
+                FailureCause::Worker
+            };
+            walk.fail(cause, failed.failure.to_string(), failed.log)
+        })?;
+        tracing::info!(
+            task.id = %task, digest = %outcome.result.digest, fuel = outcome.fuel, wall = ?outcome.wall, "computed"
+        );
+        let zip = walk.desk.journal.result(task);
+        let packed = tokio::task::spawn_blocking(move || {
+            package::package(&outcome.out, &outcome.stdout, &outcome.stderr, &zip)?;
+            std::fs::remove_dir_all(folder.join("run"))?;
+            Ok::<_, std::io::Error>(outcome.result.digest)
+        });
+        let packed = packed
+            .await
+            .map_err(std::io::Error::other)
+            .and_then(|packed| packed);
+        let computed = packed.map_err(|error| {
+            walk.fail(
+                FailureCause::Worker,
+                format!("packing the result: {error}"),
+                String::new(),
+            )
+        })?;
+        let digest = match walk.desk.conduct {
+            Conduct::Lying => Digest(keccak256(computed.0)),
+            Conduct::Honest | Conduct::Slow(_) | Conduct::Dying(_) => computed,
+        };
+        walk.slot = None;
+        walk.hints = hints;
+        walk.reached(Reached::Computed { digest }).await?;
+        walk.die_at(Stage::Computed)?;
+        Ok(AtComputed { walk, digest })
+    }
+}
+
+impl AtComputed {
+    /// Contributes, unless that was done before a restart.
+    pub(crate) async fn next(self) -> Result<AtContributed, Ending> {
+        let Self { mut walk, digest } = self;
+        walk.contribute(digest).await?;
+        let task = walk.task();
+        walk.desk.purse.release(task).await;
+        walk.reached(Reached::Contributed { digest }).await?;
+        walk.tell(ToPool::Contributed { task });
+        walk.die_at(Stage::Contributed)?;
+        Ok(AtContributed { walk, digest })
+    }
+}
+
+impl AtContributed {
+    /// Waits for consensus, and reveals if it is ours.
+    pub(crate) async fn next(self) -> Result<AtRevealed, Ending> {
+        let Self { mut walk, digest } = self;
+        let task = walk.task();
+        loop {
+            let (view, own) = walk.look().await?;
+            match (view.status, own) {
+                (TaskStatus::Completed | TaskStatus::Failed | TaskStatus::Unset, _) => {
+                    return Err(walk.over(&view));
+                }
+                (_, ContributionStatus::Rejected) => {
+                    return Err(Ending::Over(
+                        "nobody revealed in time and the task was reopened".to_owned(),
+                    ));
+                }
+                (_, ContributionStatus::Proved) => break,
+                // A reorganised chain has forgotten it. Contributing looks again before it does anything.
+                (TaskStatus::Active, ContributionStatus::Unset) => walk.contribute(digest).await?,
+                (TaskStatus::Active, ContributionStatus::Contributed) => {
+                    walk.wait(Duration::ZERO).await?
+                }
+                (TaskStatus::Revealing, _) if view.consensus_value != hash(task, digest) => {
+                    return Err(Ending::Over(
+                        "consensus was reached on another result".to_owned(),
+                    ));
+                }
+                (TaskStatus::Revealing, ContributionStatus::Unset) => {
+                    return Err(Ending::Over(
+                        "consensus was reached without this worker".to_owned(),
+                    ));
+                }
+                (TaskStatus::Revealing, ContributionStatus::Contributed) => {
+                    match sdk::contribution::reveal(&walk.desk.sender, task, digest).await {
+                        Ok(receipt) => {
+                            tracing::info!(task.id = %task, tx = %receipt.tx, "revealed");
+                            break;
+                        }
+                        Err(error) => {
+                            // Refused or unheard of: the next look tells which, and whether it is too late.
+                            tracing::warn!(task.id = %task, error = in_full(&error), "the reveal did not go through");
+                            walk.wait(PAUSE_MAX).await?;
+                        }
+                    }
+                }
+            }
+        }
+        walk.reached(Reached::Revealed { digest }).await?;
+        walk.tell(ToPool::Revealed { task });
+        walk.die_at(Stage::Revealed)?;
+        Ok(AtRevealed {
+            walk,
+            digest,
+            uploads_done: 0,
+        })
+    }
+}
+
+impl AtRevealed {
+    /// Waits until the pool wants the result, and sends it.
+    pub(crate) async fn next(self) -> Result<AtUploaded, Ending> {
+        let Self {
+            mut walk,
+            digest,
+            mut uploads_done,
+        } = self;
+        loop {
+            let wanted = walk.hints.borrow_and_update().uploads;
+            if wanted > uploads_done && walk.upload().await? {
+                uploads_done = wanted;
+                break;
+            }
+            // A refused upload is not tried again until it is asked for again.
+            uploads_done = wanted;
+            let (view, _) = walk.look().await?;
+            if view.status.is_over() {
+                return Err(walk.over(&view));
+            }
+            walk.wait(Duration::ZERO).await?;
+        }
+        walk.reached(Reached::Uploaded { digest }).await?;
+        walk.tell(ToPool::Uploaded { task: walk.task() });
+        walk.die_at(Stage::Uploaded)?;
+        Ok(AtUploaded {
+            walk,
+            digest,
+            uploads_done,
+        })
+    }
+}
+
+impl AtUploaded {
+    /// Waits until the task is over on chain. A pool that lost the result may ask for it again.
+    pub(crate) async fn next(self) -> Ending {
+        let Self {
+            mut walk,
+            digest,
+            mut uploads_done,
+        } = self;
+        loop {
+            let wanted = walk.hints.borrow_and_update().uploads;
+            if wanted > uploads_done {
+                uploads_done = wanted;
+                match walk.upload().await {
+                    Ok(true) => walk.tell(ToPool::Uploaded { task: walk.task() }),
+                    Ok(false) => {}
+                    Err(ending) => return ending,
+                }
+            }
+            match walk.look().await {
+                Ok((view, _)) if view.status.is_over() => {
+                    tracing::debug!(task.id = %walk.task(), %digest, "the task is over");
+                    return walk.over(&view);
+                }
+                Ok(_) => {}
+                Err(ending) => return ending,
+            }
+            if let Err(ending) = walk.wait(Duration::ZERO).await {
+                return ending;
+            }
+        }
+    }
+}
+
+/// The end of a journey that has not contributed: the worker stops, or the pool wants no more of it.
+async fn interrupted(desk: &Desk, hints: &mut watch::Receiver<Hints>) -> Ending {
+    loop {
+        if let Some(reason) = hints.borrow_and_update().abandoned.clone() {
+            return Ending::Over(format!("the pool gave it up: {reason}"));
+        }
+        tokio::select! {
+            () = desk.stop.cancelled() => return Ending::Stopped,
+            changed = hints.changed() => if changed.is_err() {
+                return Ending::Stopped;
+            },
+        }
+    }
+}
+
+impl Walk {
+    pub(crate) fn task(&self) -> TaskId {
+        self.assignment.task
+    }
+
+    fn tell(&self, message: ToPool) {
+        self.desk.line.tell(self.task(), message);
+    }
+
+    fn decline(&self, reason: impl std::error::Error) -> Ending {
+        Ending::Declined(in_full(&reason))
+    }
+
+    fn fail(&self, cause: FailureCause, message: String, mut log: String) -> Ending {
+        let cut = log.len().saturating_sub(LOG_TAIL_BYTES);
+        let cut = (cut..=log.len())
+            .find(|at| log.is_char_boundary(*at))
+            .unwrap_or(0);
+        log.drain(..cut);
+        Ending::Failed(TaskFailure {
+            cause,
+            message,
+            log,
+        })
+    }
+
+    fn over(&self, view: &Task) -> Ending {
+        Ending::Over(format!("the task is {} on chain", view.status))
+    }
+
+    /// Writes down how far the task has come.
+    async fn reached(&self, reached: Reached) -> Result<(), Ending> {
+        let entry = Entry {
+            assignment: self.assignment.clone(),
+            reached,
+        };
+        let journal = self.desk.journal.clone();
+        let saved = tokio::task::spawn_blocking(move || journal.save(&entry)).await;
+        let error = match saved {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => in_full::<JournalError>(&error),
+            Err(error) => error.to_string(),
+        };
+        match reached {
+            Reached::Assigned | Reached::Computed { .. } => Err(self.fail(
+                FailureCause::Worker,
+                format!("the journal: {error}"),
+                String::new(),
+            )),
+            // The chain remembers; giving up now would cost the stake.
+            Reached::Contributed { .. } | Reached::Revealed { .. } | Reached::Uploaded { .. } => {
+                tracing::error!(task.id = %self.task(), error, "the journal cannot be written, going on");
+                Ok(())
+            }
+        }
+    }
+
+    fn die_at(&self, stage: Stage) -> Result<(), Ending> {
+        if self.desk.conduct == Conduct::Dying(stage) {
+            Err(Ending::Died)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Tries again while something is away, for as long as anybody would wait for this worker.
+    async fn patiently<T, E: std::error::Error, F: Future<Output = Result<T, E>>>(
+        &self,
+        doing: &str,
+        mut attempt: impl FnMut() -> F,
+        is_transient: impl Fn(&E) -> bool,
+    ) -> Result<T, E> {
+        let started = tokio::time::Instant::now();
+        let mut pause = PAUSE;
+        loop {
+            match attempt().await {
+                Err(error)
+                    if is_transient(&error)
+                        && started.elapsed() < PATIENCE
+                        && !self.desk.stop.is_cancelled() =>
+                {
+                    tracing::debug!(task.id = %self.task(), error = in_full(&error), "cannot {doing} yet");
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = self.desk.stop.cancelled() => {}
+                    }
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Whether the assignment is what the deal on chain says, and whether this worker can do it.
+    async fn check(&self, terms: &Terms) -> Result<DealParams, Ending> {
+        let (desk, given) = (&self.desk, &self.assignment);
+        let declined = |reason: &str| Err(Ending::Declined(reason.to_owned()));
+        let deal = &terms.deal;
+        let index = alloy_primitives::U256::from(given.index);
+        if given.task != TaskId::derive(given.deal, index) || !deal.has_index(index) {
+            return declined("the deal has no such task");
+        }
+        if deal.workerpool.pointer != desk.info.workerpool {
+            return declined("the deal is with another workerpool");
+        }
+        if given.enclave_challenge != Address::ZERO || deal.needs_enclave() {
+            return declined("the deal asks for an enclave, and this worker has none");
+        }
+        let authorized = authorization_hash(desk.address(), given.task, given.enclave_challenge);
+        if signer(&given.authorization, authorized) != Some(deal.workerpool.owner) {
+            return declined(
+                "the authorization is not signed by the workerpool's owner in this deal",
+            );
+        }
+        if terms.app.kind != Kind::Wasm {
+            return declined("this worker runs WASM applications only");
+        }
+        if given.app.sha256 != terms.app.checksum {
+            return declined(
+                "the module the pool offers is not the one whose checksum is on chain",
+            );
+        }
+        if deal.has_dataset() {
+            return declined("the deal has a dataset, which this worker cannot be given yet");
+        }
+        let params = terms.params.clone().map_err(|error| {
+            self.fail(FailureCause::Application, error.to_string(), String::new())
+        })?;
+        if params.network == Some(true) {
+            return declined(
+                "the application asks for network, which this worker's owner does not allow",
+            );
+        }
+        if params.result_encryption == Some(true) {
+            return declined("the result is to be encrypted, which this worker cannot do yet");
+        }
+        if params.input_files.len() != given.inputs.len() {
+            return declined("the pool does not offer the inputs the deal names");
+        }
+        for (named, offered) in params.input_files.iter().zip(&given.inputs) {
+            let pin = named.pin().map_err(|error| {
+                self.fail(FailureCause::Application, error.to_string(), String::new())
+            })?;
+            if named.text != offered.url || pin.is_some_and(|pin| pin != offered.blob.sha256) {
+                return declined("the pool offers other inputs than the deal names");
+            }
+        }
+        let views = || async {
+            let (task, own, block) = tokio::join!(
+                sdk::task::view(&desk.chain, given.task),
+                sdk::contribution::view(&desk.chain, given.task, desk.address()),
+                desk.chain.block(),
+            );
+            let asked = |error: &dyn std::error::Error, transient| Asked {
+                why: in_full(error),
+                transient,
+            };
+            let task = task.map_err(|error| asked(&error, error.is_transient()))?;
+            let own = own.map_err(|error| asked(&error, error.is_transient()))?;
+            let block = block.map_err(|error| asked(&error, error.is_transient()))?;
+            // A node that lags behind the pool's has not seen the task yet.
+            if task.status == TaskStatus::Unset {
+                return Err(Asked {
+                    why: "the task is not on chain yet".to_owned(),
+                    transient: true,
+                });
+            }
+            Ok((task, own, block))
+        };
+        let asked = self
+            .patiently("look at the task", views, |error: &Asked| error.transient)
+            .await;
+        let (task, own, block) = asked.map_err(|error| self.decline(error))?;
+        // With the task in the journal it is this very journey's, made just before the worker was killed.
+        if own.status != ContributionStatus::Unset && !desk.journal.folder(given.task).exists() {
+            return declined("this worker has contributed already");
+        }
+        if !task.takes_contributions(block.time_secs) {
+            return declined("the task takes no contributions any more");
+        }
+        Ok(params)
+    }
+
+    /// What the sandbox is to do.
+    fn job(
+        &self,
+        terms: &Terms,
+        params: &DealParams,
+        module: &Held,
+        inputs: &[Arc<Held>],
+        folder: &Path,
+    ) -> Result<Job, Ending> {
+        let deal = &terms.deal;
+        let (index, first, size) = (
+            self.assignment.index,
+            deal.bot_first.saturating_to::<u64>(),
+            deal.bot_size.saturating_to::<u64>(),
+        );
+        let args = params.args_for(index, first, size).map_err(|error| {
+            self.fail(FailureCause::Application, error.to_string(), String::new())
+        })?;
+        let names = input_names(params);
+        let inputs = inputs
+            .iter()
+            .zip(names)
+            .map(|(held, names)| InputFile {
+                host_path: held.path().to_path_buf(),
+                names,
+            })
+            .collect();
+        Ok(Job {
+            module: Module {
+                path: module.path().to_path_buf(),
+                sha256: self.assignment.app.sha256,
+            },
+            args,
+            environment: environment(&self.assignment, terms, params),
+            inputs,
+            folder: folder.join("run"),
+            limits: Limits {
+                time: Duration::from_secs(terms.category.time_secs),
+                ..Limits::default()
+            },
+            start_time_secs: deal.start_time,
+            random_seed: self.task().0,
+            cancel: self.desk.stop.child_token(),
+        })
+    }
+
+    /// Makes the contribution, unless the chain has it. Only the chain or the worker's stop ends the trying.
+    async fn contribute(&mut self, digest: Digest) -> Result<(), Ending> {
+        let task = self.task();
+        loop {
+            if self.desk.stop.is_cancelled() {
+                return Err(Ending::Stopped);
+            }
+            let (view, own) = self.look().await?;
+            match own {
+                ContributionStatus::Contributed | ContributionStatus::Proved => return Ok(()),
+                ContributionStatus::Rejected => return Err(self.over(&view)),
+                ContributionStatus::Unset => {}
+            }
+            if view.status != TaskStatus::Active {
+                return Err(self.over(&view));
+            }
+            let authorization = self.assignment.authorization.clone();
+            let sent = sdk::contribution::contribute(
+                &self.desk.sender,
+                task,
+                digest,
+                authorization,
+                Enclave::default(),
+            )
+            .await;
+            match sent {
+                Ok(receipt) => {
+                    tracing::info!(task.id = %task, tx = %receipt.tx, "contributed");
+                    return Ok(());
+                }
+                // Its fate is unknown, or nothing was sent: the next look tells.
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(task.id = %task, error = in_full(&error), "the contribution did not go through");
+                    self.wait(PAUSE).await?;
+                }
+                Err(error) => {
+                    // Perhaps consensus came first. If not, the hub does not want it, and says why.
+                    let (view, own) = self.look().await?;
+                    if own != ContributionStatus::Unset {
+                        return Ok(());
+                    }
+                    if view.status != TaskStatus::Active {
+                        return Err(self.over(&view));
+                    }
+                    return Err(self.fail(FailureCause::Worker, in_full(&error), String::new()));
+                }
+            }
+        }
+    }
+
+    /// The task and this worker's contribution on chain; waits while the chain is away.
+    async fn look(&mut self) -> Result<(Task, ContributionStatus), Ending> {
+        let mut pause = PAUSE;
+        loop {
+            let (task, own) = tokio::join!(
+                sdk::task::view(&self.desk.chain, self.task()),
+                sdk::contribution::view(&self.desk.chain, self.task(), self.desk.address()),
+            );
+            let error = match (task, own) {
+                (Ok(task), Ok(own)) => return Ok((task, own.status)),
+                (Err(error), _) => in_full(&error),
+                (_, Err(error)) => in_full(&error),
+            };
+            tracing::debug!(task.id = %self.task(), error, "cannot look at the chain, waiting");
+            self.wait(pause).await?;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Waits for a hint, for a while (at most `LOOK_EVERY` if not said), or for the worker's stop.
+    async fn wait(&mut self, pause: Duration) -> Result<(), Ending> {
+        let hinted = async {
+            if !pause.is_zero() {
+                // A pause for something that failed: hints do not shorten it.
+                std::future::pending::<()>().await;
+            }
+            if self.hints.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = self.desk.stop.cancelled() => Err(Ending::Stopped),
+            () = hinted => Ok(()),
+            () = tokio::time::sleep(if pause.is_zero() { LOOK_EVERY } else { pause }) => Ok(()),
+        }
+    }
+
+    /// Sends the result's zip to the pool. False: the pool will not have it.
+    async fn upload(&mut self) -> Result<bool, Ending> {
+        let mut pause = PAUSE;
+        loop {
+            let error = match self.put().await {
+                Ok(()) => return Ok(true),
+                Err(UploadError::Refused { status, says }) => {
+                    tracing::warn!(task.id = %self.task(), status, says, "the pool does not take the result");
+                    return Ok(false);
+                }
+                Err(UploadError::Lost { error }) => {
+                    tracing::error!(task.id = %self.task(), error, "the result is not on this disk any more");
+                    return Ok(false);
+                }
+                Err(UploadError::Away { error }) => error,
+            };
+            tracing::debug!(task.id = %self.task(), error, "the pool is away, the result waits");
+            let (view, _) = self.look().await?;
+            if view.status.is_over() {
+                return Err(self.over(&view));
+            }
+            self.wait(pause).await?;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    async fn put(&self) -> Result<(), UploadError> {
+        let path = self.desk.journal.result(self.task());
+        let hashing = path.clone();
+        let lost = |error: std::io::Error| UploadError::Lost {
+            error: error.to_string(),
+        };
+        let (sha256, length) = tokio::task::spawn_blocking(move || package::sha256(&hashing))
+            .await
+            .map_err(|error| UploadError::Away {
+                error: error.to_string(),
+            })?
+            .map_err(lost)?;
+        let signature: Bytes = self
+            .desk
+            .wallet
+            .sign_message(upload_digest(self.task(), sha256).as_slice());
+        let file = tokio::fs::File::open(&path).await.map_err(lost)?;
+        let away = |error: reqwest::Error| UploadError::Away {
+            error: in_full(&error),
+        };
+        let mut url = self.desk.pool.clone();
+        url.set_path(&format!("/results/{}", self.task()));
+        let body =
+            reqwest::Body::wrap_stream(ReaderStream::with_capacity(file, 64 * 1024).into_stream());
+        let answer = self
+            .desk
+            .http
+            .put(url)
+            .header(UPLOAD_WORKER_HEADER, self.desk.address().to_string())
+            .header(UPLOAD_SIGNATURE_HEADER, signature.to_string())
+            .header(UPLOAD_SHA256_HEADER, format!("{sha256:x}"))
+            .header(reqwest::header::CONTENT_LENGTH, length)
+            .body(body)
+            .send()
+            .await
+            .map_err(away)?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let text = answer.text().await.map_err(away)?;
+        let says = serde_json::from_str::<ErrorBody>(&text).map_or(text, |body| body.error);
+        if status.is_client_error() {
+            Err(UploadError::Refused {
+                status: status.as_u16(),
+                says,
+            })
+        } else {
+            Err(UploadError::Away {
+                error: format!("{status}: {says}"),
+            })
+        }
+    }
+}
+
+/// Why a result did not arrive.
+enum UploadError {
+    Refused { status: u16, says: String },
+    Away { error: String },
+    Lost { error: String },
+}
+
+/// A look at the chain that did not succeed.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+struct Asked {
+    why: String,
+    transient: bool,
+}
+
+/// An error and all its causes in one sentence.
+pub(crate) fn in_full<E: std::error::Error + ?Sized>(error: &E) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text += &format!(": {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Whose EIP-191 signature over these 32 bytes this is.
+fn signer(signature: &Bytes, signed: B256) -> Option<Address> {
+    let signature = Signature::from_raw(signature).ok()?;
+    signature
+        .recover_address_from_prehash(&message_hash(signed))
+        .ok()
+}
+
+/// The names of each input in `/iexec_in`: the hash of its URL, and its own name where no other has it too.
+pub(crate) fn input_names(params: &DealParams) -> Vec<Vec<String>> {
+    let mut names: Vec<Vec<String>> = Vec::new();
+    let base_names: Vec<Option<String>> = params
+        .input_files
+        .iter()
+        .map(|input| input.base_name())
+        .collect();
+    let file_names: Vec<String> = params
+        .input_files
+        .iter()
+        .map(|input| input.file_name())
+        .collect();
+    for (at, file_name) in file_names.iter().enumerate() {
+        // The same URL twice is the same file; it can be there once.
+        if file_names[..at].contains(file_name) {
+            names.push(Vec::new());
+            continue;
+        }
+        let mut own = vec![file_name.clone()];
+        if let Some(name) = &base_names[at] {
+            let others = |(other, base): (usize, &Option<String>)| {
+                other != at && base.as_ref() == Some(name) && file_names[other] != *file_name
+            };
+            let ambiguous = base_names.iter().enumerate().any(others) || file_names.contains(name);
+            if !ambiguous && name.len() <= 255 {
+                own.push(name.clone());
+            }
+        }
+        names.push(own);
+    }
+    names
+}
+
+/// What the contract gives an application as its environment.
+pub(crate) fn environment(
+    given: &Assignment,
+    terms: &Terms,
+    params: &DealParams,
+) -> Vec<(String, String)> {
+    let deal = &terms.deal;
+    let mut variables: Vec<(String, String)> = [
+        ("IEXEC_DEAL_ID", given.deal.to_string()),
+        ("IEXEC_TASK_ID", given.task.to_string()),
+        ("IEXEC_TASK_INDEX", given.index.to_string()),
+        ("IEXEC_IN", "/iexec_in".to_owned()),
+        ("IEXEC_OUT", "/iexec_out".to_owned()),
+        ("IEXEC_BOT_SIZE", deal.bot_size.to_string()),
+        ("IEXEC_BOT_FIRST_INDEX", deal.bot_first.to_string()),
+        ("IEXEC_BOT_TASK_INDEX", given.index.to_string()),
+        ("IEXEC_DATASET_ADDRESS", String::new()),
+        ("IEXEC_DATASET_FILENAME", String::new()),
+        (
+            "IEXEC_INPUT_FILES_NUMBER",
+            params.input_files.len().to_string(),
+        ),
+        ("IEXEC_INPUT_FILES_FOLDER", "/iexec_in".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    for (number, input) in (1..).zip(&params.input_files) {
+        variables.push((format!("IEXEC_INPUT_FILE_NAME_{number}"), input.file_name()));
+    }
+    variables
+}
