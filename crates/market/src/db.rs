@@ -585,3 +585,250 @@ fn timestamp(ms: i64) -> String {
     let (seconds, ms) = (ms_of_day / 1000 % 60, ms_of_day % 1000);
     format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{ms:03}Z")
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Bytes;
+    use proptest::prelude::*;
+    use protocol::order::WorkerpoolOrder;
+
+    use super::*;
+
+    async fn book() -> (tempfile::TempDir, Db) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = Db::open(&folder.path().join("book.sqlite"))
+            .await
+            .expect("opens");
+        (folder, db)
+    }
+
+    async fn insert(db: &Db, number: u64, order: WorkerpoolOrder, remaining: U256) -> OrderHash {
+        let hash = OrderHash(B256::from(U256::from(number)));
+        let order = Signed {
+            order,
+            sign: Bytes::from_static(&[1, 2, 3]),
+        };
+        let signer = Address::repeat_byte(1);
+        let new = NewOrder {
+            hash,
+            order: &order,
+            signer,
+            remaining,
+            published_ms: number as i64,
+            block: 5,
+        };
+        db.insert(new).await.expect("written");
+        hash
+    }
+
+    fn passes(conditions: &[Condition], order: &WorkerpoolOrder, remaining: U256) -> bool {
+        let terms = order.terms();
+        let party = |party: &Party| match party {
+            Party::App => terms.app,
+            Party::Dataset => terms.dataset,
+            Party::Workerpool => terms.workerpool,
+            Party::Requester => terms.requester,
+            Party::Beneficiary => terms.beneficiary,
+            Party::Signer => Address::repeat_byte(1),
+        };
+        let number = |number: &Number| match number {
+            Number::Price => terms.price,
+            Number::Remaining => remaining,
+            Number::Trust => order.trust,
+        };
+        conditions.iter().all(|condition| match condition {
+            Condition::Is(who, address) => party(who) == *address,
+            Condition::OneOf(who, addresses) => addresses.contains(&party(who)),
+            Condition::Category(category) => order.category == *category,
+            Condition::AtLeast(what, least) => number(what) >= *least,
+            Condition::AtMost(what, most) => number(what) <= *most,
+            Condition::TagIncludes(tag) => Tag(order.tag).includes(*tag),
+            Condition::TagWithin(tag) => tag.includes(Tag(order.tag)),
+            Condition::Never => false,
+        })
+    }
+
+    fn some_number() -> impl Strategy<Value = U256> {
+        prop_oneof![
+            (0_u64..4).prop_map(U256::from),
+            any::<[u64; 4]>().prop_map(U256::from_limbs),
+            Just(U256::MAX),
+        ]
+    }
+
+    fn some_address() -> impl Strategy<Value = Address> {
+        (0_u8..3).prop_map(Address::repeat_byte)
+    }
+
+    fn some_tag() -> impl Strategy<Value = Tag> {
+        // Bits next to the borders of the four words, and the signs of SQL's numbers.
+        proptest::collection::vec(
+            prop_oneof![
+                Just(0_usize),
+                Just(1),
+                Just(63),
+                Just(64),
+                Just(191),
+                Just(255)
+            ],
+            0..4,
+        )
+        .prop_map(|bits| {
+            Tag(bits
+                .into_iter()
+                .fold(U256::ZERO, |tag, bit| tag | (U256::ONE << bit))
+                .into())
+        })
+    }
+
+    prop_compose! {
+        fn some_order()(
+            price in some_number(), volume in some_number(), tag in some_tag(), category in some_number(), trust in some_number(),
+            parties in proptest::array::uniform4(some_address()),
+        ) -> WorkerpoolOrder {
+            let [workerpool, apprestrict, datasetrestrict, requesterrestrict] = parties;
+            WorkerpoolOrder {
+                workerpool, workerpoolprice: price, volume, tag: tag.0, category, trust,
+                apprestrict, datasetrestrict, requesterrestrict, salt: B256::ZERO,
+            }
+        }
+    }
+
+    fn some_condition() -> impl Strategy<Value = Condition> {
+        let party = || {
+            prop_oneof![
+                Just(Party::App),
+                Just(Party::Workerpool),
+                Just(Party::Requester),
+                Just(Party::Signer)
+            ]
+        };
+        let number = || {
+            prop_oneof![
+                Just(Number::Price),
+                Just(Number::Remaining),
+                Just(Number::Trust)
+            ]
+        };
+        prop_oneof![
+            (party(), some_address()).prop_map(|(party, address)| Condition::Is(party, address)),
+            (party(), some_address(), some_address())
+                .prop_map(|(party, a, b)| Condition::OneOf(party, [a, b])),
+            some_number().prop_map(Condition::Category),
+            (number(), some_number()).prop_map(|(number, least)| Condition::AtLeast(number, least)),
+            (number(), some_number()).prop_map(|(number, most)| Condition::AtMost(number, most)),
+            some_tag().prop_map(Condition::TagIncludes),
+            some_tag().prop_map(Condition::TagWithin),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn sql_passes_exactly_the_orders_that_pass(
+            orders in proptest::collection::vec(some_order(), 0..12),
+            filters in proptest::collection::vec(proptest::collection::vec(some_condition(), 0..3), 8),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let (_folder, db) = book().await;
+                for (number, order) in (0..).zip(&orders) {
+                    insert(&db, number, order.clone(), order.volume).await;
+                }
+                for conditions in filters {
+                    let mut expected: Vec<_> =
+                        orders.iter().enumerate().filter(|(_, order)| passes(&conditions, order, order.volume)).collect();
+                    expected.sort_by_key(|(number, order)| (order.workerpoolprice, *number));
+                    let expected: Vec<_> = expected.into_iter().map(|(_, order)| order.clone()).collect();
+                    let filter = Filter { kind: OrderKind::Workerpool, conditions, page_index: 0, page_size: 100 };
+                    let (found, count) = db.list::<WorkerpoolOrder>(&filter, 1).await.expect("a list");
+                    assert_eq!(count, expected.len() as u64, "{filter:?}");
+                    let found: Vec<_> = found.into_iter().map(|record| record.order.order).collect();
+                    assert_eq!(found, expected, "{filter:?}");
+                }
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn an_entry_follows_what_the_chain_says_and_a_new_publication_revives_it() {
+        let (_folder, db) = book().await;
+        let order = WorkerpoolOrder {
+            workerpool: Address::repeat_byte(7),
+            volume: U256::MAX,
+            workerpoolprice: U256::from(10),
+            ..WorkerpoolOrder::default()
+        };
+        let hash = insert(&db, 1, order.clone(), U256::MAX).await;
+        let entry = db.entry(hash).await.expect("readable").expect("there");
+        assert_eq!(
+            (entry.subject, entry.volume, entry.stake_per_task),
+            (order.workerpool, U256::MAX, U256::from(3))
+        );
+        db.set_standing(hash, U256::ZERO, OrderStatus::Filled, 9)
+            .await
+            .expect("written");
+        assert_eq!(db.count_open(None).await.expect("readable"), 0);
+        assert_eq!(
+            db.entries_changed_after(8).await.expect("readable").len(),
+            1
+        );
+        assert_eq!(db.entries_changed_after(9).await.expect("readable"), []);
+        assert_eq!(
+            db.entries_after(0).await.expect("readable").1,
+            None,
+            "what is filled is not looked at again"
+        );
+        insert(&db, 1, order, U256::ONE).await;
+        let entry = db.entry(hash).await.expect("readable").expect("there");
+        assert_eq!(
+            (entry.status, entry.remaining),
+            (OrderStatus::Open, U256::ONE)
+        );
+        assert_eq!(
+            db.entries_backed_by(&[Address::repeat_byte(1)])
+                .await
+                .expect("readable"),
+            [entry]
+        );
+        db.delete(hash).await.expect("gone");
+        assert_eq!(db.entry(hash).await.expect("readable"), None);
+    }
+
+    #[tokio::test]
+    async fn the_book_remembers_whose_it_is() {
+        let (folder, db) = book().await;
+        assert_eq!(db.identity().await.expect("readable"), None);
+        let identity = Identity {
+            chain_id: 31_337,
+            hub: Address::repeat_byte(4),
+            followed_block: 7,
+        };
+        db.set_identity(identity).await.expect("written");
+        db.set_followed(12).await.expect("written");
+        db.close().await;
+        let db = Db::open(&folder.path().join("book.sqlite"))
+            .await
+            .expect("opens again");
+        assert_eq!(
+            db.identity().await.expect("readable"),
+            Some(Identity {
+                followed_block: 12,
+                ..identity
+            })
+        );
+    }
+
+    #[test]
+    fn moments_read_as_people_write_them() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_767_225_599_001, "2025-12-31T23:59:59.001Z"),
+            (1_772_323_200_000, "2026-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(timestamp(ms), text);
+        }
+    }
+}

@@ -1,1 +1,8 @@
-//! The crate from outside.
+//! The market against a real chain in this process, with the real contracts and a real database.
+
+// The name everybody else knows it by.
+extern crate oxec_market as market;
+
+mod bad_input;
+mod life;
+mod town;
