@@ -14,4 +14,7 @@ import { ITask } from "./ITask.sol";
 /// @notice Order, deal, task, contribution, consensus, result, payment: the law of the marketplace, and the one contract
 /// everybody talks to. Selectors, events, typed data, identifiers and arithmetic are those of iExec PoCo's classic path;
 /// refusals are errors with names and values.
-interface IHub is IOrder, IDeal, ITask, IContribution, IConsensus, IResult, IPayment, IGovernance { }
+interface IHub is IOrder, IDeal, ITask, IContribution, IConsensus, IResult, IPayment, IGovernance {
+    /// @notice What was to be kept in code under `key` could not be: the key is taken, or the gas ran out just there.
+    error ContentNotWritten(bytes32 key);
+}

@@ -13,6 +13,8 @@ pragma solidity ^0.8.28;
 //
 //     content       00 ++ bytes          the zero is STOP: a call to the contract does nothing, whatever the bytes say
 
+import { IHub } from "../interfaces/IHub.sol";
+
 library CodeStore {
     /// @dev The longest content: EIP-170 less the STOP.
     uint256 internal constant LIMIT = 24_575;
@@ -20,9 +22,6 @@ library CodeStore {
     uint256 private constant INIT_CODE = 0x5f5f5f5f335afa3d5f5f3e3d5ff3;
     uint256 private constant INIT_CODE_LENGTH = 14;
     bytes32 private constant INIT_CODE_HASH = keccak256(hex"5f5f5f5f335afa3d5f5f3e3d5ff3");
-
-    /// @dev Nothing could be written: the key is taken, or the gas ran out just there.
-    error ContentNotWritten(bytes32 key);
 
     /// @dev Keeps `content` for ever under `key`. `content` starts with the STOP and is no longer than `LIMIT` + 1.
     function write(bytes32 key, bytes memory content) internal {
@@ -39,7 +38,7 @@ library CodeStore {
             place := create2(0, sub(32, INIT_CODE_LENGTH), INIT_CODE_LENGTH, key)
             tstore(0, 0)
         }
-        require(place != address(0) && place.code.length == length, ContentNotWritten(key));
+        require(place != address(0) && place.code.length == length, IHub.ContentNotWritten(key));
     }
 
     /// @dev Answers the init code, if it is asking; returns if nobody is.

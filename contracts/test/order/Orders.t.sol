@@ -154,9 +154,8 @@ contract OrdersTest is Town {
         vm.assertEq(hub.viewConsumed(hashOf(operation.order)), 1000);
 
         RequestOrderOperation memory request = RequestOrderOperation(requestOrder(), OrderOperation.SIGN, "");
-        content = keccak256(
-            abi.encode(_operationType("RequestOrder", REQUEST_TYPE), contentOf(request.order), uint256(0))
-        );
+        content =
+            keccak256(abi.encode(_operationType("RequestOrder", REQUEST_TYPE), contentOf(request.order), uint256(0)));
         request.sign = signed(requester.key, typed(content));
         vm.prank(stranger.account);
         hub.manageRequestOrder(request);
