@@ -6,7 +6,7 @@ pragma solidity ^0.8.28;
 import { HubState } from "../HubState.sol";
 import { IConsensus } from "../interfaces/IConsensus.sol";
 import { Contribution, ContributionStatus, IContribution } from "../interfaces/IContribution.sol";
-import { Accounts, Book, SCORE_LIMIT } from "../libraries/Accounts.sol";
+import { Accounts, Book } from "../libraries/Accounts.sol";
 import { Consensus } from "../libraries/Consensus.sol";
 import { ContributionRecord, ContributionWord, Contributions } from "../libraries/Contributions.sol";
 import { DealView, Deals } from "../libraries/Deals.sol";

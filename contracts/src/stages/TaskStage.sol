@@ -8,7 +8,7 @@ import { ContributionStatus } from "../interfaces/IContribution.sol";
 import { IDeal } from "../interfaces/IDeal.sol";
 import { ITask, Task, TaskStatus } from "../interfaces/ITask.sol";
 import { Accounts, Book } from "../libraries/Accounts.sol";
-import { ContributionRecord, ContributionWord } from "../libraries/Contributions.sol";
+import { ContributionRecord } from "../libraries/Contributions.sol";
 import { DealView, Deals } from "../libraries/Deals.sol";
 import { Kitty } from "../libraries/Kitty.sol";
 import { Results } from "../libraries/Results.sol";

@@ -7,12 +7,12 @@ pragma solidity ^0.8.28;
 import { IConsensus } from "../../src/interfaces/IConsensus.sol";
 import { Contribution, ContributionStatus, IContribution } from "../../src/interfaces/IContribution.sol";
 import { IWorkerpool } from "../../src/interfaces/IEntry.sol";
-import { DatasetOrder, RequestOrder } from "../../src/interfaces/IOrder.sol";
+import { RequestOrder } from "../../src/interfaces/IOrder.sol";
 import { IPayment } from "../../src/interfaces/IPayment.sol";
 import { IResult } from "../../src/interfaces/IResult.sol";
 import { ITask, Task, TaskStatus } from "../../src/interfaces/ITask.sol";
 import { Glutton, Intruder, Listener, Quarreller } from "../support/Callbacks.sol";
-import { Person, Town } from "../support/Town.sol";
+import { Town } from "../support/Town.sol";
 
 contract ResultsTest is Town {
     bytes private constant DATA = hex"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";

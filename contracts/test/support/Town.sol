@@ -4,13 +4,11 @@ pragma solidity ^0.8.28;
 // A hub with everything around it, people with money in it, and words for the steps of the walk. Orders are hashed here by
 // the plainest means, straight from the type strings, so that the hub's own hashing is checked by every match.
 
-import { Contribution } from "../../src/interfaces/IContribution.sol";
-import { Deal } from "../../src/interfaces/IDeal.sol";
 import { IHub } from "../../src/interfaces/IHub.sol";
 import { AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder } from "../../src/interfaces/IOrder.sol";
 import { IRLC } from "../../src/interfaces/IRLC.sol";
 import { IAppRegistry, IDatasetRegistry, IWorkerpoolRegistry } from "../../src/interfaces/IRegistry.sol";
-import { Task, TaskStatus } from "../../src/interfaces/ITask.sol";
+import { TaskStatus } from "../../src/interfaces/ITask.sol";
 import { Test } from "./Test.sol";
 
 struct Person {
