@@ -20,7 +20,7 @@ use crate::config::Mining;
 use crate::evm::{self, Strictness};
 use crate::ledger::{BlockHashes, Change, Desk, Ledger, Overlay, View};
 use crate::pool::{Candidate, Pool, Refusal};
-use crate::store::{Founding, Record, Store, StoreError, StoredClock};
+use crate::store::{Founding, Record, Store, StoreError, StoredClock, StoredRewind};
 
 /// How many steps back the journal reaches, unless a snapshot keeps it longer.
 pub(crate) const HISTORY: usize = 4_096;
@@ -281,8 +281,8 @@ impl Chain {
                 self.remember(Step { back, block: false });
             }
             Record::Snapshot(number) => self.take_snapshot(number),
-            Record::Rewound(position) => {
-                self.rewind(position);
+            Record::Rewound(rewind) => {
+                self.rewind(rewind);
             }
         }
         true
@@ -739,12 +739,15 @@ impl Chain {
         let Some(snapshot) = self.snapshots.get(&number).copied() else {
             return Ok(false);
         };
+        let rewind = StoredRewind {
+            position: snapshot.position,
+            snapshots_from: number,
+        };
         self.write(&[
-            Record::Rewound(snapshot.position),
+            Record::Rewound(rewind),
             Record::Clock(snapshot.clock.stored()),
         ])?;
-        self.rewind(snapshot.position);
-        self.snapshots.split_off(&number);
+        self.rewind(rewind);
         self.clock = snapshot.clock;
         self.ring();
         Ok(true)
@@ -773,9 +776,12 @@ impl Chain {
         if blocks < depth {
             return Err(too_far);
         }
-        let position = self.journal.position() - steps;
-        self.write(&[Record::Rewound(position)])?;
-        let undone = self.rewind(position);
+        let rewind = StoredRewind {
+            position: self.journal.position() - steps,
+            snapshots_from: u64::MAX,
+        };
+        self.write(&[Record::Rewound(rewind)])?;
+        let undone = self.rewind(rewind);
         if keep {
             let mut hashes = Vec::new();
             for block in undone.iter().rev() {
@@ -795,10 +801,10 @@ impl Chain {
     }
 
     /// Undoes everything after a position of the journal; gives the blocks undone, newest first.
-    fn rewind(&mut self, position: u64) -> Vec<Arc<Block>> {
+    fn rewind(&mut self, rewind: StoredRewind) -> Vec<Arc<Block>> {
         self.fork += 1;
         let mut undone = Vec::new();
-        while self.journal.position() > position {
+        while self.journal.position() > rewind.position {
             let Some(step) = self.journal.steps.pop_back() else {
                 break;
             };
@@ -811,8 +817,9 @@ impl Chain {
             }
         }
         self.ledger.close();
-        self.snapshots
-            .retain(|_, snapshot| snapshot.position <= position);
+        self.snapshots.retain(|number, snapshot| {
+            *number < rewind.snapshots_from && snapshot.position <= rewind.position
+        });
         for block in &undone {
             if self.undone.insert(block.hash(), block.clone()).is_none() {
                 self.undone_order.push_back(block.hash());

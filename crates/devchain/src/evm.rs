@@ -59,42 +59,44 @@ pub(crate) fn machine<DB: Database>(
 
 /// The block around a transaction.
 pub(crate) fn surroundings(header: &Header) -> BlockEnv {
-    let mut block = BlockEnv::default();
-    block.number = U256::from(header.number);
-    block.beneficiary = header.beneficiary;
-    block.timestamp = U256::from(header.timestamp);
-    block.gas_limit = header.gas_limit;
-    block.basefee = header.base_fee_per_gas.unwrap_or_default();
-    block.difficulty = U256::ZERO;
-    block.prevrandao = Some(header.mix_hash);
-    block.blob_excess_gas_and_price = Some(BlobExcessGasAndPrice {
-        excess_blob_gas: 0,
-        blob_gasprice: 1,
-    });
-    block
+    BlockEnv {
+        number: U256::from(header.number),
+        beneficiary: header.beneficiary,
+        timestamp: U256::from(header.timestamp),
+        gas_limit: header.gas_limit,
+        basefee: header.base_fee_per_gas.unwrap_or_default(),
+        difficulty: U256::ZERO,
+        prevrandao: Some(header.mix_hash),
+        blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
+            excess_blob_gas: 0,
+            blob_gasprice: 1,
+        }),
+        ..BlockEnv::default()
+    }
 }
 
 pub(crate) fn environment(transaction: &SignedTransaction) -> TxEnv {
-    let mut environment = TxEnv::default();
-    environment.tx_type = transaction.ty();
-    environment.caller = transaction.signer();
-    environment.gas_limit = transaction.gas_limit();
-    environment.gas_price = transaction.max_fee_per_gas();
-    environment.gas_priority_fee = transaction.max_priority_fee_per_gas();
-    environment.kind = transaction.to().map_or(TxKind::Create, TxKind::Call);
-    environment.value = transaction.value();
-    environment.data = transaction.input().clone();
-    environment.nonce = transaction.nonce();
-    environment.chain_id = transaction.chain_id();
-    environment.access_list = transaction.access_list().cloned().unwrap_or_default();
-    environment.authorization_list = transaction
-        .authorization_list()
-        .unwrap_or_default()
-        .iter()
-        .cloned()
-        .map(Either::Left)
-        .collect();
-    environment
+    TxEnv {
+        tx_type: transaction.ty(),
+        caller: transaction.signer(),
+        gas_limit: transaction.gas_limit(),
+        gas_price: transaction.max_fee_per_gas(),
+        gas_priority_fee: transaction.max_priority_fee_per_gas(),
+        kind: transaction.to().map_or(TxKind::Create, TxKind::Call),
+        value: transaction.value(),
+        data: transaction.input().clone(),
+        nonce: transaction.nonce(),
+        chain_id: transaction.chain_id(),
+        access_list: transaction.access_list().cloned().unwrap_or_default(),
+        authorization_list: transaction
+            .authorization_list()
+            .unwrap_or_default()
+            .iter()
+            .cloned()
+            .map(Either::Left)
+            .collect(),
+        ..TxEnv::default()
+    }
 }
 
 /// The gas a transaction needs before its first instruction: intrinsic, or the floor for its data if that is more.

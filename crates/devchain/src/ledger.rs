@@ -40,12 +40,13 @@ impl Identity {
     }
 
     fn info(self) -> AccountInfo {
-        let mut info = AccountInfo::default();
-        info.balance = self.balance;
-        info.nonce = self.nonce;
-        info.code_hash = self.code_hash;
-        info.code = (self.code_hash == KECCAK256_EMPTY).then(Bytecode::default);
-        info
+        AccountInfo {
+            balance: self.balance,
+            nonce: self.nonce,
+            code_hash: self.code_hash,
+            code: (self.code_hash == KECCAK256_EMPTY).then(Bytecode::default),
+            ..AccountInfo::default()
+        }
     }
 }
 

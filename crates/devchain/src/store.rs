@@ -50,8 +50,19 @@ pub(crate) struct StoredClock {
     pub(crate) next: u64,
 }
 
+/// Everything after this position of the journal was undone, and the snapshots from this number on were used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub(crate) struct StoredRewind {
+    pub(crate) position: u64,
+    pub(crate) snapshots_from: u64,
+}
+
 /// One thing that happened.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "almost every record is a block's, and none is kept"
+)]
 pub(crate) enum Record {
     /// The chain began. Always the first.
     Founded(Founding),
@@ -69,8 +80,8 @@ pub(crate) enum Record {
     Edited(Change),
     /// A snapshot with this number was taken.
     Snapshot(u64),
-    /// Everything after this point of the journal was undone.
-    Rewound(u64),
+    /// Changes were undone.
+    Rewound(StoredRewind),
 }
 
 #[derive(RlpEncodable, RlpDecodable)]
@@ -102,7 +113,7 @@ impl Record {
             Record::Clock(clock) => tagged(5, clock, out),
             Record::Edited(change) => tagged(6, change, out),
             Record::Snapshot(number) => tagged(7, number, out),
-            Record::Rewound(position) => tagged(8, position, out),
+            Record::Rewound(rewind) => tagged(8, rewind, out),
         }
         let payload = &out[start + HEAD..];
         let (length, sum) = (payload.len() as u32, checksum(payload));

@@ -151,6 +151,7 @@ impl Scene {
         let mut environment = environment(&view, request)?;
         environment.gas_limit = gas;
         affordable(&view, &environment)?;
+        payable(&environment)?;
         match run(chain, view, evm::surroundings(&self.header), environment)? {
             ExecutionResult::Success { output, .. } => Ok(output.into_data()),
             ExecutionResult::Revert { output, .. } => Err(reverted(&output)),
@@ -169,6 +170,7 @@ impl Scene {
             .min(evm::TRANSACTION_GAS_CAP);
         let environment = environment(&view, request)?;
         let mut most = most.min(affordable(&view, &environment)?);
+        payable(&environment)?;
         let block = evm::surroundings(&self.header);
         let attempt = |gas: u64| {
             let mut environment = environment.clone();
@@ -238,20 +240,22 @@ fn environment(view: &View<'_>, request: TransactionRequest) -> Answer<TxEnv> {
         ));
     }
     let caller = request.from.unwrap_or(Address::ZERO);
-    let mut environment = TxEnv::default();
-    environment.caller = caller;
-    environment.kind = request.to.unwrap_or(TxKind::Create);
-    environment.value = request.value.unwrap_or_default();
-    environment.data = input.or(data).unwrap_or_default();
-    environment.chain_id = None;
-    environment.nonce = match request.nonce {
-        Some(nonce) => nonce,
-        None => view.identity(caller).map_or(0, |account| account.nonce),
+    let mut environment = TxEnv {
+        caller,
+        kind: request.to.unwrap_or(TxKind::Create),
+        value: request.value.unwrap_or_default(),
+        data: input.or(data).unwrap_or_default(),
+        chain_id: None,
+        nonce: match request.nonce {
+            Some(nonce) => nonce,
+            None => view.identity(caller).map_or(0, |account| account.nonce),
+        },
+        gas_price: request
+            .gas_price
+            .or(request.max_fee_per_gas)
+            .unwrap_or_default(),
+        ..TxEnv::default()
     };
-    environment.gas_price = request
-        .gas_price
-        .or(request.max_fee_per_gas)
-        .unwrap_or_default();
     if request.max_priority_fee_per_gas > request.max_fee_per_gas
         && request.max_fee_per_gas.is_some()
     {
@@ -291,6 +295,15 @@ fn affordable(view: &View<'_>, environment: &TxEnv) -> Answer<u64> {
         Some(gas) => Ok(u64::try_from(gas).unwrap_or(u64::MAX)),
         None => Ok(u64::MAX),
     }
+}
+
+/// revm adds up what a caller would have to own, fees in 128 bits, and trusts that it can be added up.
+fn payable(environment: &TxEnv) -> Answer<()> {
+    u128::from(CALL_GAS_LIMIT)
+        .checked_mul(environment.gas_price)
+        .and_then(|fee| U256::from(fee).checked_add(environment.value))
+        .map(|_| ())
+        .ok_or_else(|| server("insufficient funds for gas * price + value: the sum overflows"))
 }
 
 fn run(

@@ -29,7 +29,9 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         &["evm_revert", "anvil_revert"],
         |node, arguments| {
             let number = arguments.quantity()?;
-            Ok(node.write().revert(number)?)
+            let reverted = node.write().revert(number)?;
+            node.miner.look_again();
+            Ok(reverted)
         },
     )?;
     slow(module, &["oxec_reorganise"], |node, arguments| {

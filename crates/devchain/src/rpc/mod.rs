@@ -7,6 +7,7 @@
 //! By what they are about: [`read`] (blocks, transactions, accounts, fees), [`logs`], [`call`] (`eth_call`,
 //! `eth_estimateGas`), [`send`], [`follow`] (filters and subscriptions), [`control`].
 
+mod batch;
 mod call;
 mod control;
 mod error;
@@ -25,6 +26,7 @@ use alloy_primitives::U256;
 use jsonrpsee::RpcModule;
 use jsonrpsee::core::RegisterMethodError;
 use jsonrpsee::core::traits::IdProvider;
+use jsonrpsee::server::middleware::rpc::RpcServiceBuilder;
 use jsonrpsee::server::{BatchRequestConfig, Server, ServerConfig, ServerHandle};
 use jsonrpsee::types::{Params, ParamsSequence, SubscriptionId};
 use serde::Serialize;
@@ -95,9 +97,12 @@ pub(crate) fn serve(listener: TcpListener, node: Node) -> std::io::Result<Server
         .build();
     // Web pages may ask it, wherever they come from: it is a dev node, and its keys are public.
     let http = tower::ServiceBuilder::new().layer(tower_http::cors::CorsLayer::permissive());
+    let rpc = RpcServiceBuilder::new()
+        .layer_fn(|service| batch::Together::new(service, RESPONSE_LIMIT_BYTES as usize));
     let server = Server::builder()
         .set_config(config)
         .set_http_middleware(http)
+        .set_rpc_middleware(rpc)
         .build_from_tcp(listener)?;
     let module = module(node).map_err(std::io::Error::other)?;
     Ok(server.start(module))

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::Address;
 use devchain::{Config, Error};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -283,17 +283,4 @@ async fn a_folder_of_another_chain_or_of_nonsense_is_refused() {
         matches!(error, Err(Error::Damaged { at: 0, .. })),
         "{error:?}"
     );
-}
-
-#[tokio::test]
-async fn a_chain_in_memory_leaves_nothing() {
-    let (chain, client) = fresh().await;
-    let mut sender = Sender::of(&chain, 0);
-    client.send(sender.transfer(stranger(1), 1)).await;
-    let genesis = client
-        .get("eth_getBlockByNumber", json!(["0x0", false]))
-        .await;
-    assert_eq!(genesis["hash"].as_str().map(str::len), Some(66));
-    chain.shutdown().await;
-    let _ = (B256::ZERO, U256::ZERO);
 }

@@ -130,7 +130,7 @@ async fn what_is_not_json_rpc_gets_its_standard_error() {
         ("{", -32700),
         ("[1,", -32700),
         ("[]", -32600),
-        ("{}", -32600),
+        ("{}", -32700),
         ("{\"jsonrpc\":\"2.0\",\"id\":1}", -32600),
         (
             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_unheardOf\"}",

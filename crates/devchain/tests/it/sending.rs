@@ -218,13 +218,16 @@ async fn what_does_not_fit_into_a_block_comes_into_the_next() {
     for _ in 0..10 {
         client.send(sender.transfer(stranger(1), 1)).await;
     }
-    client.get("evm_setAutomine", json!([true])).await;
-    // Sending one more waits for the miner, which has the others before it.
-    client.send(sender.transfer(stranger(1), 1)).await;
-    assert_eq!(client.number("eth_blockNumber", json!([])).await, 3);
+    for (height, expected) in [("0x1", "0x4"), ("0x2", "0x4"), ("0x3", "0x2")] {
+        client.get("evm_mine", json!([])).await;
+        let count = client
+            .get("eth_getBlockTransactionCountByNumber", json!([height]))
+            .await;
+        assert_eq!(count, expected);
+    }
     assert_eq!(
         client.get("eth_getBalance", json!([stranger(1)])).await,
-        "0xb"
+        "0xa"
     );
 }
 
