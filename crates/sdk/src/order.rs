@@ -160,7 +160,7 @@ pub enum MarketError {
     #[error("the market at {market} cannot be reached, {doing}: {why}")]
     Unreachable {
         /// Where.
-        market: Url,
+        market: String,
         /// What was tried.
         doing: String,
         /// The connection's reason.
@@ -170,7 +170,7 @@ pub enum MarketError {
     #[error("the market at {market} refused {doing}: {why} (status {status})")]
     Refused {
         /// Where.
-        market: Url,
+        market: String,
         /// What was tried.
         doing: String,
         /// HTTP status.
@@ -182,7 +182,7 @@ pub enum MarketError {
     #[error("the answer of {market} to {doing} cannot be read: {why}")]
     Unreadable {
         /// Where.
-        market: Url,
+        market: String,
         /// What was tried.
         doing: String,
         /// What is wrong with it.
@@ -192,7 +192,7 @@ pub enum MarketError {
     #[error("cannot prepare a connection to {market}: {why}")]
     NoClient {
         /// Where.
-        market: Url,
+        market: String,
         /// Why.
         why: String,
     },
@@ -229,7 +229,7 @@ impl MarketClient {
         match crate::tls::client() {
             Ok(http) => Ok(Self { base, http }),
             Err(error) => Err(MarketError::NoClient {
-                market: base,
+                market: base.to_string(),
                 why: error.to_string(),
             }),
         }
@@ -397,7 +397,7 @@ impl MarketClient {
         doing: impl fmt::Display,
         request: reqwest::RequestBuilder,
     ) -> Result<A, MarketError> {
-        let (market, doing) = (self.base.clone(), doing.to_string());
+        let (market, doing) = (self.base.to_string(), doing.to_string());
         let away = |error: reqwest::Error| MarketError::Unreachable {
             market: market.clone(),
             doing: doing.clone(),

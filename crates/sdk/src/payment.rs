@@ -44,7 +44,7 @@ pub enum PaymentError {
     Deal {
         /// Why not.
         #[source]
-        source: DealError,
+        source: Box<DealError>,
     },
     /// The chain knows the deal, but its transaction is not to be found.
     #[error(

@@ -104,7 +104,7 @@ pub enum ResultError {
         task: TaskId,
         /// Why not.
         #[source]
-        source: TaskError,
+        source: Box<TaskError>,
     },
     /// The task is not finished.
     #[error("task {task} has no result: it is {status}")]
@@ -141,10 +141,10 @@ pub enum ResultError {
         /// The task.
         task: TaskId,
         /// The pool's door.
-        door: Url,
+        door: String,
         /// Why not.
         #[source]
-        source: blobs::BlobError,
+        source: Box<blobs::BlobError>,
     },
     /// The bytes are not what the consensus was about.
     #[error(
@@ -247,7 +247,10 @@ pub async fn fetch(
 ) -> Result<FetchedResult, ResultError> {
     let view = task::known(chain, task)
         .await
-        .map_err(|source| ResultError::Task { task, source })?;
+        .map_err(|source| ResultError::Task {
+            task,
+            source: Box::new(source),
+        })?;
     let link = link(task, &view)?;
     let expected = Digest(view.result_digest);
     if link.storage == Storage::Ethereum {
@@ -278,8 +281,8 @@ pub async fn fetch(
         .await
         .map_err(|source| ResultError::Door {
             task,
-            door: door.clone(),
-            source,
+            door: door.to_string(),
+            source: Box::new(source),
         })?;
     let (unpacked, target) = (beside.path().join("files"), folder.to_owned());
     let work = tokio::task::spawn_blocking(move || {

@@ -33,7 +33,7 @@ pub enum TaskError {
     Deal {
         /// Why not.
         #[source]
-        source: DealError,
+        source: Box<DealError>,
     },
     /// The task was never initialized, or there is none of that id.
     #[error("task {task} is not on this chain: it is not initialized yet, or the id is wrong")]
@@ -205,9 +205,12 @@ impl TaskState {
 /// What is told is always the chain's state at the time of asking, so that a missed event or a reorganisation only
 /// means that a state is told late or again.
 pub async fn watch(chain: &Chain, deal: DealId) -> Result<TaskWatch, TaskError> {
-    let ids: Vec<(u64, TaskId)> = deal::tasks(chain, deal)
-        .await
-        .map_err(|source| TaskError::Deal { source })?;
+    let ids: Vec<(u64, TaskId)> =
+        deal::tasks(chain, deal)
+            .await
+            .map_err(|source| TaskError::Deal {
+                source: Box::new(source),
+            })?;
     // Followed from before the first look, so that nothing falls between the two.
     let from = chain
         .block()

@@ -1,6 +1,6 @@
 //! Why the chain did not do what was asked.
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256};
 
 use super::refusal::Refusal;
 
@@ -28,17 +28,15 @@ pub enum ChainError {
     },
     /// The node does not answer, and a signed transaction may or may not have reached it.
     #[error(
-        "the node at {node} stopped answering while {verb} was on its way ({why}); \
+        "the node stopped answering while {verb} was on its way ({why}); \
          transaction {tx} may still be executed: look at the chain before trying again"
     )]
     Uncertain {
-        /// The node, without credentials.
-        node: String,
         /// The function that was called.
         verb: String,
         /// The transaction whose fate is unknown.
         tx: B256,
-        /// The connection's reason.
+        /// The node, without credentials, and the connection's reason.
         why: String,
     },
     /// The node answered with an error of its own.
@@ -100,9 +98,9 @@ pub enum ChainError {
         /// Whose ether.
         address: Address,
         /// What it holds, in wei.
-        balance: U256,
+        balance: u128,
         /// What the transaction may cost at most, in wei.
-        needed: U256,
+        needed: u128,
     },
     /// The gas limit was too low even after it was raised.
     #[error("{verb} ran out of gas at a limit of {gas_limit} (transaction {tx})")]
@@ -166,14 +164,13 @@ impl ChainError {
 }
 
 /// Wei as ETH, in as many digits as it takes and no more than six decimals.
-fn ether(wei: U256) -> String {
-    let unit = U256::from(1_000_000_000_000_u64);
-    let micros = wei / unit;
-    let (whole, fraction) = micros.div_rem(U256::from(1_000_000_u64));
-    if micros.is_zero() && !wei.is_zero() {
+fn ether(wei: u128) -> String {
+    let micros = wei / 1_000_000_000_000;
+    let (whole, fraction) = (micros / 1_000_000, micros % 1_000_000);
+    if micros == 0 && wei != 0 {
         return format!("{wei} wei, less than 0.000001");
     }
-    let fraction = format!("{:06}", fraction.to::<u64>());
+    let fraction = format!("{fraction:06}");
     match fraction.trim_end_matches('0') {
         "" => whole.to_string(),
         decimals => format!("{whole}.{decimals}"),
@@ -187,10 +184,10 @@ mod tests {
     #[test]
     fn wei_reads_as_ether() {
         let cases = [
-            (U256::ZERO, "0"),
-            (U256::from(1), "1 wei, less than 0.000001"),
-            (U256::from(1_500_000_000_000_000_000_u64), "1.5"),
-            (U256::from(10).pow(U256::from(20)), "100"),
+            (0, "0"),
+            (1, "1 wei, less than 0.000001"),
+            (1_500_000_000_000_000_000, "1.5"),
+            (100_000_000_000_000_000_000, "100"),
         ];
         for (wei, text) in cases {
             assert_eq!(ether(wei), text);

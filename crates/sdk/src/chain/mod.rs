@@ -233,7 +233,8 @@ impl Chain {
         params: P,
     ) -> Result<R, ChainError> {
         let rpc = &self.inner.rpc;
-        rpc.request(method, params)
+        // Boxed: these futures are large, and a caller that joins several would carry all of them on its stack.
+        Box::pin(rpc.request(method, params))
             .await
             .map_err(|failure| rpc.explain(doing, failure))
     }
@@ -282,9 +283,8 @@ impl Chain {
         let request = TransactionRequest::default()
             .to(to)
             .input(Bytes::from(call.abi_encode()).into());
-        let data = self
-            .eth_call(verb::<C>(), request, "latest".to_owned())
-            .await?;
+        let data =
+            Box::pin(self.eth_call(verb::<C>(), request, "latest".to_owned())).await?;
         self.decode_return::<C>(to, &data)
     }
 
@@ -423,7 +423,7 @@ impl Chain {
                 }
                 // Nodes bound the answer by blocks or by events, each in its own words.
                 Err(Failure::Said { .. }) if range > 1 && end > next => {
-                    range = (end - next + 1) / 2
+                    range = (end - next).div_ceil(2)
                 }
                 Err(failure) => {
                     return Err(self.inner.rpc.explain(
@@ -455,7 +455,7 @@ impl Chain {
                         events.extend(logs.iter().filter_map(hub_event));
                         next = end + 1;
                     }
-                    Err(Failure::Said { .. }) if end > next => range = (end - next + 1) / 2,
+                    Err(Failure::Said { .. }) if end > next => range = (end - next).div_ceil(2),
                     Err(failure) => return Err(rpc.explain("asking for events", failure)),
                 }
             }

@@ -318,8 +318,8 @@ async fn no_ether(chain: &Chain, address: Address, verb: &str, needed: U256) -> 
     ChainError::NoEther {
         verb: verb.to_owned(),
         address,
-        balance,
-        needed,
+        balance: balance.saturating_to(),
+        needed: needed.saturating_to(),
     }
 }
 
@@ -658,17 +658,10 @@ impl Desk {
 
     fn give_up(&mut self, batch: Vec<(u64, InFlight)>, why: &str) {
         for (_, sent) in batch {
-            let (node, verb) = (
-                self.chain.inner.rpc.node.clone(),
-                sent.job.transaction.verb.clone(),
-            );
-            let tx = sent.newest_form().0;
-            sent.job.answer(Err(ChainError::Uncertain {
-                node,
-                verb,
-                tx,
-                why: why.to_owned(),
-            }));
+            let (verb, tx) = (sent.job.transaction.verb.clone(), sent.newest_form().0);
+            let why = format!("{}: {why}", self.chain.inner.rpc.node);
+            sent.job
+                .answer(Err(ChainError::Uncertain { verb, tx, why }));
         }
         self.next_nonce = None;
     }

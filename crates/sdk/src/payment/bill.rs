@@ -177,7 +177,9 @@ impl Bill {
 pub async fn bill(chain: &Chain, deal: DealId) -> Result<Bill, PaymentError> {
     let view = deal::view(chain, deal)
         .await
-        .map_err(|source| PaymentError::Deal { source })?;
+        .map_err(|source| PaymentError::Deal {
+            source: Box::new(source),
+        })?;
     let failed = || chain_error(format!("make out the bill of deal {deal}"));
     let matched = find_match(chain, deal, &view)
         .await?
