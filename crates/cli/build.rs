@@ -17,7 +17,10 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     // target/<profile>/build/<package>/out: debug and release share one build of the module.
-    let target = out.ancestors().nth(4).expect("OUT_DIR lies four levels below the target folder");
+    let target = out
+        .ancestors()
+        .nth(4)
+        .expect("OUT_DIR lies four levels below the target folder");
     let module = build(&target.join("apps"));
     fs::copy(&module, out.join("resvg.wasm")).expect("the module was just built");
 }
@@ -31,14 +34,28 @@ fn build(folder: &Path) -> PathBuf {
     let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
     let mut install = Command::new(cargo);
     install
-        .args(["install", CRATE, "--version", VERSION, "--locked", "--target", "wasm32-wasip1"])
+        .args([
+            "install",
+            CRATE,
+            "--version",
+            VERSION,
+            "--locked",
+            "--target",
+            "wasm32-wasip1",
+        ])
         .arg("--root")
         .arg(&root)
         .arg("--target-dir")
         .arg(folder.join("build"))
         .args(["--quiet", "--no-track"]);
     // The flags and wrappers of the outer build are for this machine, not for WebAssembly.
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"] {
+    for name in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "RUSTC",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+    ] {
         install.env_remove(name);
     }
     let status = install.status().expect("cargo runs cargo");

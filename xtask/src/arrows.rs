@@ -18,20 +18,39 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("oxec-devchain", &["oxec-protocol"]),
     ("oxec-sdk", &["oxec-protocol", "oxec-blobs"]),
     ("oxec-market", &["oxec-protocol", "oxec-blobs", "oxec-sdk"]),
-    ("oxec-scheduler", &["oxec-protocol", "oxec-blobs", "oxec-sdk"]),
-    ("oxec-worker", &["oxec-protocol", "oxec-blobs", "oxec-sdk", "oxec-runtime"]),
+    (
+        "oxec-scheduler",
+        &["oxec-protocol", "oxec-blobs", "oxec-sdk"],
+    ),
+    (
+        "oxec-worker",
+        &["oxec-protocol", "oxec-blobs", "oxec-sdk", "oxec-runtime"],
+    ),
     (
         "oxec",
         &[
-            "oxec-protocol", "oxec-blobs", "oxec-runtime", "oxec-devchain", "oxec-sdk", "oxec-market", "oxec-scheduler",
+            "oxec-protocol",
+            "oxec-blobs",
+            "oxec-runtime",
+            "oxec-devchain",
+            "oxec-sdk",
+            "oxec-market",
+            "oxec-scheduler",
             "oxec-worker",
         ],
     ),
     (
         "oxec-testkit",
         &[
-            "oxec-protocol", "oxec-blobs", "oxec-runtime", "oxec-devchain", "oxec-sdk", "oxec-market", "oxec-scheduler",
-            "oxec-worker", "oxec",
+            "oxec-protocol",
+            "oxec-blobs",
+            "oxec-runtime",
+            "oxec-devchain",
+            "oxec-sdk",
+            "oxec-market",
+            "oxec-scheduler",
+            "oxec-worker",
+            "oxec",
         ],
     ),
     ("xtask", &[]),
@@ -54,10 +73,14 @@ pub(crate) fn check() -> anyhow::Result<()> {
         .current_dir(root())
         .output()
         .context("cannot run cargo metadata")?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("cannot read cargo metadata")?;
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).context("cannot read cargo metadata")?;
     let faults = faults(&metadata);
     if !faults.is_empty() {
-        bail!("arrows must point down (ARCHITECTURE.md):\n  {}", faults.join("\n  "));
+        bail!(
+            "arrows must point down (ARCHITECTURE.md):\n  {}",
+            faults.join("\n  ")
+        );
     }
     Ok(())
 }
@@ -68,7 +91,9 @@ fn faults(metadata: &Value) -> Vec<String> {
     for package in metadata["packages"].as_array().into_iter().flatten() {
         let name = package["name"].as_str().unwrap_or_default();
         let Some(allowed) = arrows.get(name) else {
-            faults.push(format!("{name} is not on the map: add it to xtask/src/arrows.rs and ARCHITECTURE.md"));
+            faults.push(format!(
+                "{name} is not on the map: add it to xtask/src/arrows.rs and ARCHITECTURE.md"
+            ));
             continue;
         };
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
@@ -82,7 +107,10 @@ fn faults(metadata: &Value) -> Vec<String> {
             if let Some((_, rooms)) = ROOMS.iter().find(|(library, _)| *library == other)
                 && !rooms.contains(&name)
             {
-                faults.push(format!("{name} uses {other}, which only {} may know", rooms.join(" and ")));
+                faults.push(format!(
+                    "{name} uses {other}, which only {} may know",
+                    rooms.join(" and ")
+                ));
             }
         }
     }
@@ -101,7 +129,10 @@ mod tests {
 
     #[test]
     fn an_arrow_that_points_up_is_a_fault() {
-        assert_eq!(faults(&package("oxec-sdk", "oxec-market", Value::Null)), ["oxec-sdk uses oxec-market"]);
+        assert_eq!(
+            faults(&package("oxec-sdk", "oxec-market", Value::Null)),
+            ["oxec-sdk uses oxec-market"]
+        );
     }
 
     #[test]

@@ -10,7 +10,10 @@ use anyhow::{Context, bail};
 
 /// The workspace's root folder.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the workspace")
+        .to_owned()
 }
 
 /// The contracts' folder.
@@ -26,7 +29,10 @@ pub(crate) struct Step {
 
 impl Step {
     /// `program` with `arguments`, in the workspace's root.
-    pub(crate) fn new<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn new<A: AsRef<OsStr>>(
+        program: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
         let mut words = program.to_owned();
         let mut command = Command::new(program);
         command.current_dir(root());
@@ -62,7 +68,10 @@ impl Step {
 
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
         eprintln!("\n── {}", self.words);
-        let status = self.command.status().with_context(|| format!("cannot start `{}`: is it installed?", self.words))?;
+        let status = self
+            .command
+            .status()
+            .with_context(|| format!("cannot start `{}`: is it installed?", self.words))?;
         if !status.success() {
             bail!("`{}` failed ({status})", self.words);
         }
@@ -72,5 +81,8 @@ impl Step {
 
 /// Whether `program` answers on this machine.
 pub(crate) fn there(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+    Command::new(program)
+        .args(arguments)
+        .output()
+        .is_ok_and(|output| output.status.success())
 }

@@ -14,9 +14,21 @@ pub(crate) fn all(long: bool) -> anyhow::Result<()> {
     Step::cargo(["fmt", "--all", "--check"]).run()?;
     arrows::check()?;
     contracts(long)?;
-    Step::cargo(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]).run()?;
+    Step::cargo([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ])
+    .run()?;
     rust(long)?;
-    eprintln!("\nall tests passed in {} min", began.elapsed().as_secs().div_ceil(60));
+    eprintln!(
+        "\nall tests passed in {} min",
+        began.elapsed().as_secs().div_ceil(60)
+    );
     Ok(())
 }
 
@@ -29,12 +41,16 @@ pub(crate) fn contracts(long: bool) -> anyhow::Result<()> {
         .within(&folder)
         .env("FOUNDRY_FUZZ_RUNS", runs)
         .run()?;
-    Step::new("npm", ["run", "--silent", "artifacts:check"]).within(&folder).run()
+    Step::new("npm", ["run", "--silent", "artifacts:check"])
+        .within(&folder)
+        .run()
 }
 
 pub(crate) fn write_abi() -> anyhow::Result<()> {
     contract_tools()?;
-    Step::new("npm", ["run", "--silent", "artifacts"]).within(&contracts_folder()).run()
+    Step::new("npm", ["run", "--silent", "artifacts"])
+        .within(&contracts_folder())
+        .run()
 }
 
 pub(crate) fn bench() -> anyhow::Result<()> {
@@ -50,14 +66,21 @@ fn contract_tools() -> anyhow::Result<()> {
     }
     let folder = contracts_folder();
     if !fresh(&folder) {
-        Step::new("npm", ["ci", "--no-audit", "--no-fund"]).within(&folder).run()?;
+        Step::new("npm", ["ci", "--no-audit", "--no-fund"])
+            .within(&folder)
+            .run()?;
     }
     Ok(())
 }
 
 /// Whether `node_modules` was made from the present lock file.
 fn fresh(folder: &std::path::Path) -> bool {
-    let changed = |path: &str| folder.join(path).metadata().and_then(|metadata| metadata.modified());
+    let changed = |path: &str| {
+        folder
+            .join(path)
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+    };
     matches!(
         (changed("node_modules/.package-lock.json"), changed("package-lock.json")),
         (Ok(installed), Ok(locked)) if installed >= locked
@@ -66,9 +89,17 @@ fn fresh(folder: &std::path::Path) -> bool {
 
 fn rust(long: bool) -> anyhow::Result<()> {
     let mut tests = if there("cargo", &["nextest", "--version"]) {
-        Step::cargo(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"])
+        Step::cargo([
+            "nextest",
+            "run",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+        ])
     } else {
-        eprintln!("cargo-nextest is not here; cargo's own runner serves (`cargo install cargo-nextest --locked` for a quicker one)");
+        eprintln!(
+            "cargo-nextest is not here; cargo's own runner serves (`cargo install cargo-nextest --locked` for a quicker one)"
+        );
         Step::cargo(["test", "--workspace", "--locked", "--no-fail-fast"])
     };
     if long {

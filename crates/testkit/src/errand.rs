@@ -15,13 +15,25 @@ pub fn errand() -> &'static Path {
         std::fs::create_dir_all(&folder).expect("a folder for the test application");
         let module = folder.join("errand.wasm");
         let output = Command::new("rustc")
-            .args(["--edition", "2024", "--target", "wasm32-wasip1", "-C", "opt-level=2", "-o"])
+            .args([
+                "--edition",
+                "2024",
+                "--target",
+                "wasm32-wasip1",
+                "-C",
+                "opt-level=2",
+                "-o",
+            ])
             .arg(&module)
             .arg(&source)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()
             .expect("rustc runs");
-        assert!(output.status.success(), "errand.rs does not compile: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "errand.rs does not compile: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         module
     })
 }

@@ -1,0 +1,272 @@
+//! What may be said on the command line. Doc comments are the help a newcomer reads.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use protocol::{DealId, TaskId, payment::Nrlc};
+use url::Url;
+
+/// A marketplace for computing, settled on Ethereum.
+///
+/// Rent strangers' machines and pay only for results that several of them agree on; or offer your machine, your
+/// programs, your data, and be paid. `oxec demo` shows the whole walk in one go; `oxec up` starts a town of your own
+/// (chain, market, pool, workers) that every other command talks to.
+#[derive(Debug, Parser)]
+#[command(name = "oxec", version, propagate_version = true, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Answer as JSON on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The folder that holds the town and the wallets
+    #[arg(long, global = true, env = "OXEC_DATA", value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// The wallet to act with: a name in the data folder, or a keystore file
+    ///
+    /// A raw key in OXEC_PRIVATE_KEY goes before this.
+    #[arg(
+        long,
+        global = true,
+        env = "OXEC_WALLET",
+        default_value = "default",
+        value_name = "NAME|FILE"
+    )]
+    pub wallet: String,
+    /// A file with the wallet's password (else OXEC_PASSWORD, else you are asked)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// The chain's JSON-RPC, instead of the town's
+    #[arg(long, global = true, env = "OXEC_RPC", value_name = "URL")]
+    pub rpc: Option<Url>,
+    /// The market, instead of the town's
+    #[arg(long, global = true, env = "OXEC_MARKET", value_name = "URL")]
+    pub market: Option<Url>,
+    /// Say more on standard error (-v: what happens, -vv: why)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole walk: a town, a program, a bag of tasks, a picture, a bill
+    Demo(Demo),
+    /// Start a town on this machine and keep it on disk: chain, market, pool, workers
+    Up(Up),
+    /// Keys: create, import, list, show
+    #[command(subcommand)]
+    Wallet(Wallet),
+    /// Money: deposit, withdraw, show
+    #[command(subcommand)]
+    Account(Account),
+    /// Programs to rent out: publish, show
+    #[command(subcommand)]
+    App(App),
+    /// Rent: run an application on strangers' machines
+    Run(Run),
+    /// Deals: show
+    #[command(subcommand)]
+    Deal(Deal),
+    /// Tasks: show, watch
+    #[command(subcommand)]
+    Task(Task),
+    /// Results: fetch and check against the chain
+    #[command(subcommand)]
+    Result(ResultCommand),
+    /// Offer this machine to a pool and earn
+    Worker(Worker),
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Tell one of the three workers to lie: the picture stays the same, the liar pays
+    #[arg(long)]
+    pub liar: bool,
+    /// Where the picture goes
+    #[arg(long, default_value = "oxec-demo.png", value_name = "FILE")]
+    pub out: PathBuf,
+    /// How sure to be: a result is accepted when its confidence reaches 1 - 1/TRUST
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000), hide = true)]
+    pub trust: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Workers to start, each with its own wallet and folder
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub workers: u32,
+    /// Where the chain's JSON-RPC listens
+    #[arg(long, default_value = "127.0.0.1:8545", value_name = "ADDRESS")]
+    pub chain_listen: SocketAddr,
+    /// Where the market listens
+    #[arg(long, default_value = "127.0.0.1:7001", value_name = "ADDRESS")]
+    pub market_listen: SocketAddr,
+    /// Where the pool listens
+    #[arg(long, default_value = "127.0.0.1:7002", value_name = "ADDRESS")]
+    pub pool_listen: SocketAddr,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Wallet {
+    /// Make a new key, kept in an encrypted keystore file (v3, as geth and the iexec client keep it)
+    Create,
+    /// Keep a key you already have
+    Import {
+        /// A mnemonic phrase in a file; the key of `--index` is taken
+        #[arg(long, value_name = "FILE", conflicts_with = "key_file")]
+        mnemonic_file: Option<PathBuf>,
+        /// Which key of the mnemonic
+        #[arg(long, default_value_t = 0)]
+        index: u32,
+        /// A raw private key in a file, hex
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+    },
+    /// The wallets in the data folder
+    List,
+    /// The wallet's address and what it owns
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Account {
+    /// Move RLC from the wallet into its account at the hub, to pay and to stake with
+    Deposit {
+        /// For instance 1.5, or "1500 nRLC"
+        amount: Nrlc,
+    },
+    /// Take free RLC back from the hub into the wallet
+    Withdraw {
+        /// For instance 1.5, or "1500 nRLC"
+        amount: Nrlc,
+    },
+    /// What the account holds: free, and locked in stakes and deals
+    Show {
+        /// Whose; default the wallet's own
+        address: Option<alloy_primitives::Address>,
+    },
+    /// On a development chain: get play money from its well-known first account
+    Faucet {
+        /// RLC to get
+        #[arg(long, default_value = "100")]
+        rlc: Nrlc,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum App {
+    /// Upload a WASI module, register it on chain, and offer it at a price
+    Publish {
+        /// The module (WASI preview 1, or a component)
+        module: PathBuf,
+        /// Its name in the registry; default the file's name
+        #[arg(long)]
+        name: Option<String>,
+        /// What each task pays you
+        #[arg(long, default_value = "0")]
+        price: Nrlc,
+        /// How many tasks may use this offer
+        #[arg(long, default_value_t = 1_000_000)]
+        volume: u64,
+    },
+    /// What the registry and the market say of an app
+    Show {
+        /// The app's address
+        app: alloy_primitives::Address,
+    },
+}
+
+/// Rent: run an application on strangers' machines.
+///
+/// Finds the cheapest offers, signs a request, makes the deal. Arguments after `--` go to the application; `{index}`
+/// in them is replaced by each task's number, so that an unmodified program can serve a bag of tasks.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The application's address (`oxec app publish` prints it)
+    pub app: alloy_primitives::Address,
+    /// An input, found at /iexec_in/<its name>; a file is uploaded to the pool, a URL fetched by it. May be repeated
+    #[arg(long = "in", value_name = "FILE|URL")]
+    pub inputs: Vec<String>,
+    /// How sure to be: a result is accepted when its confidence reaches 1 - 1/TRUST. Not a number of workers: new
+    /// workers count little, workers with a history more
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub trust: u64,
+    /// How many tasks
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub tasks: u64,
+    /// How long a task may run: XS 5 min, S 20 min, M 1 h, L 3 h, XL 10 h
+    #[arg(long, default_value = "XS", ignore_case = true, value_parser = ["XS", "S", "M", "L", "XL"])]
+    pub category: String,
+    /// The most to pay for one task, all together
+    #[arg(long, value_name = "AMOUNT")]
+    pub max_price: Option<Nrlc>,
+    /// Follow the deal to its end
+    #[arg(long)]
+    pub watch: bool,
+    /// With --watch: fetch the results into this folder, each checked against the chain
+    #[arg(long, value_name = "FOLDER", requires = "watch")]
+    pub out: Option<PathBuf>,
+    /// Arguments for the application
+    #[arg(last = true)]
+    pub arguments: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Deal {
+    /// Who, what, for how much, how far each task is, and who was paid what
+    Show {
+        /// The deal's id (`oxec run` prints it)
+        deal: DealId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Where a task stands: on chain, and at its pool
+    Show {
+        /// The task's id
+        task: TaskId,
+    },
+    /// Follow a task to its end
+    Watch {
+        /// The task's id
+        task: TaskId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ResultCommand {
+    /// Download a task's result, check it against the digest on chain, unpack it
+    Fetch {
+        /// The task's id
+        task: TaskId,
+        /// Where to unpack; default ./<first digits of the task's id>
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// Offer this machine to a pool and earn.
+///
+/// Only opens connections, never listens: works behind a router. Needs a wallet with a little of the chain's coin for
+/// gas and RLC to stake; on a development chain both are given. Stop it with Ctrl-C; started again it goes on with
+/// the tasks it had.
+#[derive(Debug, Args)]
+pub struct Worker {
+    /// The pool to work for; default the town's
+    #[arg(long, value_name = "URL")]
+    pub pool: Option<Url>,
+    /// Tasks at once
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub slots: u32,
+    /// Where tasks run and the journal is kept; default a folder of the wallet's name in the data folder
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+}

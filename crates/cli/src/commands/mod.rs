@@ -1,0 +1,12 @@
+//! One file per command; each reads its arguments, does the thing through the rooms below, and answers.
+
+pub mod account;
+pub mod app;
+pub mod deal;
+pub mod demo;
+pub mod result;
+pub mod run;
+pub mod task;
+pub mod up;
+pub mod wallet;
+pub mod worker;

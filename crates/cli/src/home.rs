@@ -1,0 +1,299 @@
+//! The data folder: what one person keeps on this machine.
+//!
+//! ```text
+//! <data>/town.json               where the town's services answer; written by `oxec up`
+//! <data>/wallets/<name>/UTC--…   one keystore per wallet, as geth and the iexec client keep it
+//! <data>/wallets/<name>/password only for wallets the town made for itself: keys to play with, not to own things with
+//! <data>/chain, market, pool …   what the town's services keep
+//! <data>/workers/<name>          a worker's journal and cache
+//! ```
+
+use std::{
+    fs,
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail, ensure};
+use protocol::deployment::Deployment;
+use sdk::wallet::Wallet;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::arguments::Common;
+
+/// The data folder.
+#[derive(Debug, Clone)]
+pub struct Home {
+    folder: PathBuf,
+}
+
+/// Where a town's services answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TownFile {
+    /// The contracts.
+    pub deployment: Deployment,
+    /// The chain's JSON-RPC.
+    pub rpc: Url,
+    /// The market.
+    pub market: Url,
+    /// The pool: worker door, result door, blobs.
+    pub pool: Url,
+    /// The pool's entry on chain.
+    pub workerpool: alloy_primitives::Address,
+}
+
+impl Home {
+    /// The folder of `--data`, else the platform's place for a user's data.
+    pub fn open(common: &Common) -> anyhow::Result<Self> {
+        let folder = match &common.data {
+            Some(folder) => folder.clone(),
+            None => default_folder()?,
+        };
+        Ok(Self { folder })
+    }
+
+    /// A home in `folder`.
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Takes the folder for one town; released when dropped, or when the process ends however it ends.
+    pub fn lock(&self) -> anyhow::Result<fs::File> {
+        fs::create_dir_all(&self.folder)
+            .with_context(|| format!("cannot make the folder {}", self.folder.display()))?;
+        let path = self.folder.join("town.lock");
+        let file =
+            fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(fs::TryLockError::WouldBlock) => bail!(
+                "a town is up in {} already: use it, stop it, or choose another folder with --data",
+                self.folder.display()
+            ),
+            Err(fs::TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", path.display()))
+            }
+        }
+    }
+
+    /// Where the running town answers.
+    pub fn town(&self) -> anyhow::Result<TownFile> {
+        let path = self.folder.join("town.json");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
+                "there is no town in {}: start one with `oxec up`, or say with --data where it is",
+                self.folder.display()
+            ),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} is not what `oxec up` writes", path.display()))
+    }
+
+    /// The town of a former `up`, if there was one.
+    pub fn former_town(&self) -> anyhow::Result<Option<TownFile>> {
+        if self.folder.join("town.json").exists() {
+            self.town().map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Writes down where the town answers; atomically, so that a reader sees the old or the new.
+    pub fn keep_town(&self, town: &TownFile) -> anyhow::Result<()> {
+        write_atomically(
+            &self.folder.join("town.json"),
+            serde_json::to_string_pretty(town)?.as_bytes(),
+        )
+    }
+
+    /// The wallet to act with: OXEC_PRIVATE_KEY, a keystore file, or a name in this folder.
+    pub fn wallet(&self, common: &Common) -> anyhow::Result<Wallet> {
+        if std::env::var_os("OXEC_PRIVATE_KEY").is_some() {
+            return Ok(Wallet::from_env("OXEC_PRIVATE_KEY")?);
+        }
+        let path = self.keystore(&common.wallet)?.with_context(|| {
+            format!(
+                "there is no wallet {:?} in {}: `oxec wallet create --wallet {}` makes one, `oxec wallet list` shows what is there",
+                common.wallet,
+                self.folder.join("wallets").display(),
+                common.wallet,
+            )
+        })?;
+        let password = match self.own_password(&path)? {
+            Some(password) => password,
+            None => password(common, &format!("password of {}: ", path.display()))?,
+        };
+        Ok(Wallet::open_keystore(&path, &password)?)
+    }
+
+    /// A wallet the town makes for itself and opens without asking.
+    pub fn own_wallet(&self, name: &str) -> anyhow::Result<Wallet> {
+        if let Some(path) = self.keystore(name)? {
+            let password = self.own_password(&path)?.with_context(|| {
+                format!(
+                    "the wallet {} has a password of its own; the town needs one it made itself",
+                    path.display()
+                )
+            })?;
+            return Ok(Wallet::open_keystore(&path, &password)?);
+        }
+        let wallet = Wallet::random();
+        let folder = self.wallet_folder(name)?;
+        let password = alloy_primitives::hex::encode(rand::random::<[u8; 32]>());
+        write_private(&folder.join("password"), password.as_bytes())?;
+        wallet.save_keystore(&folder, &password)?;
+        Ok(wallet)
+    }
+
+    /// Keeps `wallet` under `name`; refuses to replace another.
+    pub fn keep_wallet(
+        &self,
+        name: &str,
+        wallet: &Wallet,
+        password: &str,
+    ) -> anyhow::Result<PathBuf> {
+        if let Some(path) = self.keystore(name)? {
+            bail!(
+                "there is a wallet {name:?} already, {}: choose another name with --wallet",
+                path.display()
+            );
+        }
+        Ok(wallet.save_keystore(self.wallet_folder(name)?, password)?)
+    }
+
+    /// Names of the wallets, with the files that hold them.
+    pub fn wallets(&self) -> anyhow::Result<Vec<(String, PathBuf)>> {
+        let mut wallets = Vec::new();
+        for folder in list(&self.folder.join("wallets"))? {
+            let name = folder
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            if let Some(path) = self.keystore(&name)? {
+                wallets.push((name, path));
+            }
+        }
+        Ok(wallets)
+    }
+
+    fn wallet_folder(&self, name: &str) -> anyhow::Result<PathBuf> {
+        ensure!(
+            !name.is_empty()
+                && name
+                    .chars()
+                    .all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
+                && !name.starts_with('.'),
+            "{name:?} cannot name a wallet: use letters, digits, - and _"
+        );
+        let folder = self.folder.join("wallets").join(name);
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// The keystore file that `name` means.
+    fn keystore(&self, name: &str) -> anyhow::Result<Option<PathBuf>> {
+        let file = Path::new(name);
+        if file.is_file() {
+            return Ok(Some(file.to_owned()));
+        }
+        let folder = self.folder.join("wallets").join(name);
+        Ok(list(&folder)?.into_iter().find(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("UTC--"))
+        }))
+    }
+
+    fn own_password(&self, keystore: &Path) -> anyhow::Result<Option<String>> {
+        let path = keystore.with_file_name("password");
+        if !keystore.starts_with(self.folder.join("wallets")) || !path.is_file() {
+            return Ok(None);
+        }
+        fs::read_to_string(&path)
+            .map(Some)
+            .with_context(|| format!("cannot read {}", path.display()))
+    }
+}
+
+/// The password: from `--password-file`, OXEC_PASSWORD, or the person at the terminal.
+pub fn password(common: &Common, prompt: &str) -> anyhow::Result<String> {
+    if let Some(path) = &common.password_file {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read the password file {}", path.display()))?;
+        return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
+    }
+    if let Ok(password) = std::env::var("OXEC_PASSWORD") {
+        return Ok(password);
+    }
+    ensure!(
+        std::io::stdin().is_terminal(),
+        "a password is needed and nobody can be asked: give --password-file FILE or OXEC_PASSWORD"
+    );
+    Ok(rpassword::prompt_password(prompt)?)
+}
+
+/// Writes all of `bytes` or nothing.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)
+        .with_context(|| format!("cannot write in {}", folder.display()))?;
+    file.write_all(bytes)
+        .and_then(|()| file.as_file().sync_all())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    file.persist(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(())
+}
+
+/// Like [`write_atomically`]; `tempfile` makes files that only their owner can read, which is what this wants.
+fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_atomically(path, bytes)
+}
+
+/// What lies in a folder, sorted; nothing if there is no such folder.
+fn list(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("cannot read the folder {}", folder.display()));
+        }
+    };
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn default_folder() -> anyhow::Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("XDG_DATA_HOME").filter(|folder| !folder.is_empty()) {
+        return Ok(PathBuf::from(folder).join("oxec"));
+    }
+    let home = std::env::home_dir()
+        .context("this machine names no home folder: say with --data where to keep things")?;
+    Ok(home.join(".local/share/oxec"))
+}

@@ -1,0 +1,390 @@
+//! A town in one process: chain, market, pool and workers, each as it would stand alone.
+//!
+//! Nothing here is a shortcut: the services meet over HTTP, WebSocket and the chain as they would on machines of
+//! strangers, each with a key of its own. The town only starts them in the right order, gives everybody play money from
+//! the chain's well-known first account, registers the pool and publishes its offers. What it did once it finds again:
+//! a second start on the same folder goes on where the first one ended.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use alloy_primitives::{Address, U256};
+use anyhow::{Context, bail};
+use devchain::Devchain;
+use protocol::{deal::CATEGORIES, order::WorkerpoolOrder, payment::Nrlc};
+use sdk::{
+    chain::{Chain, Sender},
+    order::MarketClient,
+    wallet::Wallet,
+    wire::market::OrderQuery,
+};
+use url::Url;
+use worker::Conduct;
+
+use crate::home::{Home, TownFile};
+
+/// What a town is made of.
+#[derive(Debug, Clone)]
+pub struct TownOptions {
+    pub home: Home,
+    pub chain_listen: SocketAddr,
+    pub market_listen: SocketAddr,
+    pub pool_listen: SocketAddr,
+    pub mining: devchain::Mining,
+    pub workers: Vec<WorkerPlan>,
+    /// The highest trust the pool offers; `None`: what as many newcomers as there are workers can reach.
+    pub trust: Option<u64>,
+}
+
+/// One worker of a town.
+#[derive(Debug, Clone)]
+pub struct WorkerPlan {
+    /// Names its wallet and folder.
+    pub name: String,
+    pub conduct: Conduct,
+    /// Tasks at once.
+    pub slots: u32,
+}
+
+impl WorkerPlan {
+    pub fn honest(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            conduct: Conduct::Honest,
+            slots: 2,
+        }
+    }
+}
+
+impl TownOptions {
+    /// A town on free ports, kept in `home`.
+    pub fn new(home: Home, workers: Vec<WorkerPlan>) -> Self {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            home,
+            chain_listen: free,
+            market_listen: free,
+            pool_listen: free,
+            mining: devchain::Mining::Instant,
+            workers,
+            trust: None,
+        }
+    }
+}
+
+/// A running town. Dropping it stops everything as if killed; [`Town::shutdown`] stops it in order.
+#[derive(Debug)]
+pub struct Town {
+    home: Home,
+    // Stopped in this order when dropped: whoever uses a service goes before it.
+    workers: Vec<TownWorker>,
+    scheduler: scheduler::Handle,
+    market: market::Handle,
+    devchain: Devchain,
+    /// One sandbox for all workers of this process, so that an application is compiled once.
+    engine: runtime::wasm::Engine,
+    chain: Chain,
+    blobs: blobs::Store,
+    bank: Wallet,
+    pool_owner: Wallet,
+    requester: Wallet,
+    file: TownFile,
+}
+
+/// One worker of a running town.
+#[derive(Debug)]
+pub struct TownWorker {
+    pub name: String,
+    pub wallet: Wallet,
+    pub conduct: Conduct,
+    pub handle: worker::Handle,
+}
+
+/// The wallet a person acts with, and its play money.
+const REQUESTER: &str = "default";
+const POOL_OWNER: &str = "pool";
+/// What the bank gives: enough for thousands of tasks.
+const REQUESTER_RLC: u64 = 10_000;
+const POOL_RLC: u64 = 1_000_000;
+const WORKER_RLC: u64 = 1_000;
+/// Tasks the pool offers to run per category: what its deposit covers the stakes of, even of the dearest.
+const OFFERED_TASKS: u64 = 20_000;
+/// Coins for gas, in whole ETH.
+const ETHER: u64 = 100;
+
+/// The pool's price per task of a category, in nRLC: 1 RLC for five minutes, in proportion.
+fn price(time_secs: u64) -> Nrlc {
+    Nrlc::nrlc(time_secs * 1_000_000_000 / 300)
+}
+
+impl Town {
+    /// Starts every service, in order, and waits until the workers have joined the pool.
+    pub async fn start(options: TownOptions) -> anyhow::Result<Self> {
+        let home = options.home;
+        let folder = home.folder().to_owned();
+        sdk::tls::install();
+
+        let devchain = devchain::spawn(devchain::Config {
+            listen: options.chain_listen,
+            mining: options.mining,
+            ..devchain::Config::default()
+                .with_contracts()
+                .kept_in(folder.join("chain"))
+        })
+        .await
+        .context("cannot start the town's chain")?;
+        let deployment = devchain
+            .deployment()
+            .cloned()
+            .context("the chain's folder holds a chain without contracts")?;
+        let rpc: Url = devchain.http_url().parse()?;
+        let chain = Chain::connect(&rpc, deployment.clone()).await?;
+        let bank = Wallet::from_mnemonic(devchain::DEV_MNEMONIC, 0)?;
+
+        let former = home.former_town()?;
+        let pool_owner = home.own_wallet(POOL_OWNER)?;
+        let requester = home.own_wallet(REQUESTER)?;
+        if former.is_none() {
+            let (pool, person) = tokio::join!(
+                fund(&chain, &bank, pool_owner.address(), Nrlc::rlc(POOL_RLC)),
+                fund(&chain, &bank, requester.address(), Nrlc::rlc(REQUESTER_RLC)),
+            );
+            pool?;
+            person?;
+            sdk::payment::deposit(&chain.sender(&pool_owner), Nrlc::rlc(POOL_RLC)).await?;
+        }
+        let workerpool = match &former {
+            Some(town) => town.workerpool,
+            None => sdk::workerpool::create(&chain.sender(&pool_owner), "the town's pool").await?,
+        };
+
+        let market = market::Service::start(
+            market::Options {
+                listen: options.market_listen,
+                ..market::Options::at(folder.join("market.sqlite"))
+            },
+            chain.clone(),
+        )
+        .await
+        .context("cannot start the town's market")?;
+
+        let blobs = blobs::Store::folder(folder.join("blobs"))?;
+        let scheduler = scheduler::Service::start(
+            scheduler::Options {
+                listen: options.pool_listen,
+                ..scheduler::Options::new(
+                    workerpool,
+                    folder.join("pool").join("scheduler.sqlite"),
+                    rpc.clone(),
+                    runtime::profile().to_string(),
+                )
+            },
+            scheduler::Deps {
+                chain: chain.clone(),
+                wallet: pool_owner.clone(),
+                blobs: blobs.clone(),
+            },
+        )
+        .await
+        .context("cannot start the town's pool")?;
+
+        let slots = options
+            .workers
+            .iter()
+            .map(|worker| worker.slots)
+            .sum::<u32>()
+            .max(8);
+        let engine = runtime::wasm::Engine::new(runtime::wasm::EngineOptions {
+            cache: Some(folder.join("compiled")),
+            slots,
+            ..Default::default()
+        })
+        .context("cannot set up the sandbox")?;
+
+        let file = TownFile {
+            deployment,
+            rpc,
+            market: market.url(),
+            pool: scheduler.url(),
+            workerpool,
+        };
+        let mut town = Self {
+            home,
+            workers: Vec::new(),
+            scheduler,
+            market,
+            devchain,
+            engine,
+            chain,
+            blobs,
+            bank,
+            pool_owner,
+            requester,
+            file,
+        };
+        for plan in &options.workers {
+            town.add_worker(plan.clone()).await?;
+        }
+        let trust = options
+            .trust
+            .unwrap_or_else(|| 1 << options.workers.len().clamp(0, 20));
+        town.offer(trust).await?;
+        // Written last: who finds it finds a whole town.
+        town.home.keep_town(&town.file)?;
+        Ok(town)
+    }
+
+    /// Makes sure the market lists an offer of the pool for every category.
+    async fn offer(&self, trust: u64) -> anyhow::Result<()> {
+        let market = MarketClient::new(self.market.url())?;
+        for (category, (_, time_secs)) in (0_u64..).zip(CATEGORIES) {
+            let query = OrderQuery {
+                workerpool: Some(self.file.workerpool.into()),
+                category: Some(U256::from(category)),
+                min_trust: Some(U256::from(trust)),
+                ..Default::default()
+            };
+            if market.list::<WorkerpoolOrder>(&query).await?.count > 0 {
+                continue;
+            }
+            let order = sdk::order::workerpool_order(
+                self.file.workerpool,
+                price(time_secs),
+                OFFERED_TASKS,
+                category,
+                trust,
+            );
+            let order = self.pool_owner.sign_order(&order, self.chain.domain());
+            market
+                .publish(&self.pool_owner, self.chain.domain(), &order)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Starts one more worker and waits until it has joined the pool.
+    pub async fn add_worker(&mut self, plan: WorkerPlan) -> anyhow::Result<()> {
+        let wallet = self.home.own_wallet(&plan.name)?;
+        if self.chain.ether(wallet.address()).await?.is_zero() {
+            fund(
+                &self.chain,
+                &self.bank,
+                wallet.address(),
+                Nrlc::rlc(WORKER_RLC),
+            )
+            .await?;
+            sdk::payment::deposit(&self.chain.sender(&wallet), Nrlc::rlc(WORKER_RLC)).await?;
+        }
+        let joined = self.scheduler.workers();
+        let handle = worker::Service::start_on(
+            self.engine.clone(),
+            worker::Options {
+                slots: plan.slots,
+                conduct: plan.conduct.clone(),
+                ..worker::Options::new(
+                    self.file.pool.clone(),
+                    self.home.folder().join("workers").join(&plan.name),
+                )
+            },
+            wallet.clone(),
+        )
+        .await
+        .with_context(|| format!("cannot start the worker {}", plan.name))?;
+        self.workers.push(TownWorker {
+            name: plan.name,
+            wallet,
+            conduct: plan.conduct,
+            handle,
+        });
+        self.wait_for_workers(joined + 1).await
+    }
+
+    /// Waits until at least `count` workers are connected to the pool.
+    pub async fn wait_for_workers(&self, count: usize) -> anyhow::Result<()> {
+        let wait = async {
+            while self.scheduler.workers() < count {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(30), wait)
+            .await
+            .is_err()
+        {
+            bail!(
+                "only {} of {count} workers have joined the pool within 30 s",
+                self.scheduler.workers()
+            );
+        }
+        Ok(())
+    }
+
+    /// Gives `amount` of play money, and coins for gas.
+    pub async fn fund(&self, to: Address, amount: Nrlc) -> anyhow::Result<()> {
+        fund(&self.chain, &self.bank, to, amount).await
+    }
+
+    /// Stops in order: workers first, the chain last.
+    pub async fn shutdown(self) -> anyhow::Result<()> {
+        for worker in &self.workers {
+            worker.handle.clone().shutdown().await;
+        }
+        self.scheduler.shutdown().await;
+        self.market.shutdown().await;
+        self.devchain.shutdown().await;
+        Ok(())
+    }
+
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    pub fn file(&self) -> &TownFile {
+        &self.file
+    }
+
+    pub fn blobs(&self) -> &blobs::Store {
+        &self.blobs
+    }
+
+    pub fn workers(&self) -> &[TownWorker] {
+        &self.workers
+    }
+
+    pub fn scheduler(&self) -> &scheduler::Handle {
+        &self.scheduler
+    }
+
+    /// The wallet a person acts with.
+    pub fn requester(&self) -> &Wallet {
+        &self.requester
+    }
+
+    pub fn pool_owner(&self) -> &Wallet {
+        &self.pool_owner
+    }
+
+    /// The sender of a wallet on the town's chain.
+    pub fn sender(&self, wallet: &Wallet) -> Sender {
+        self.chain.sender(wallet)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.home.folder()
+    }
+}
+
+/// Play money from a development chain's well-known first account: `amount` RLC in the wallet, and coins for gas.
+pub async fn fund(chain: &Chain, bank: &Wallet, to: Address, amount: Nrlc) -> anyhow::Result<()> {
+    let sender = chain.sender(bank);
+    let wei = U256::from(ETHER) * U256::from(10).pow(U256::from(18));
+    let (ether, rlc) = tokio::join!(
+        sender.send_ether(to, wei),
+        sdk::payment::transfer(&sender, to, amount)
+    );
+    ether?;
+    rlc?;
+    Ok(())
+}

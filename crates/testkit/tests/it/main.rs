@@ -1,0 +1,6 @@
+//! End to end: the whole town, and what must be true of it whatever happens.
+
+mod command_line;
+mod misfortune;
+mod misuse;
+mod walk;
