@@ -57,6 +57,7 @@ pub(crate) async fn put(
     if length.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
+    context.caught_up().await;
     let digest = revealed_digest(context, task, worker).await?;
     if let Some(stored) = stored(context, task) {
         return Ok(stored);

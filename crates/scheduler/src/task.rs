@@ -286,6 +286,11 @@ impl Task {
             (Active | Revealing { .. }, Event::Accepted { worker }) if self.is_pending(worker) => {
                 self.set(worker, ReplicaState::Computing, now_secs);
             }
+            // The chain was quicker than the message.
+            (Active | Revealing { .. } | Completed | Claimed, Event::Accepted { worker })
+                if self
+                    .latest(worker)
+                    .is_some_and(|replica| replica.state.is_on_chain()) => {}
             (Active | Revealing { .. }, Event::Declined { worker, reason })
                 if self.is_pending(worker) =>
             {
@@ -910,6 +915,22 @@ mod tests {
         assert_eq!(task.may_ask(A, 10_000, 60), Asking::Never);
         task.apply(Event::Lost { worker: A }, 100)
             .expect_err("what is on chain is not lost");
+    }
+
+    #[test]
+    fn an_answer_that_the_chain_overtook_changes_nothing() {
+        let task = after([
+            Event::Initialized,
+            Event::Assigned { worker: A },
+            contributed(A),
+            consensus(),
+        ]);
+        assert_eq!(
+            task.clone()
+                .apply(Event::Accepted { worker: A }, 100)
+                .expect("no fault of the worker"),
+            task
+        );
     }
 
     #[test]

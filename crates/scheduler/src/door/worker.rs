@@ -59,6 +59,10 @@ async fn serve(context: &Context, mut socket: WebSocket) {
         Ok(None) => return,
         Err(_) => return refuse(&mut socket, "no hello came in time".to_owned()).await,
     };
+    // Before the past is known, a task it holds would look like one nobody knows, and be thrown away.
+    if !context.caught_up().await {
+        return;
+    }
     let worker = hello.worker;
     // The score decides how many replicas a task needs; without an answer of the node the worker counts as new.
     match context.chain.hub(Hub::viewScoreCall { worker }).await {

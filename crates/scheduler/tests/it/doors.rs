@@ -119,7 +119,9 @@ async fn an_upload_is_refused_unless_its_worker_revealed_the_task() {
     pool.until(task, TaskStatus::Revealing).await;
 
     let (zip, _) = result("the truth about 0");
-    let answer = put(&pool.url(), &account(4), task, zip.clone()).await;
+    let answer = put(&pool.url(), &account(4), task, zip.clone())
+        .await
+        .unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN, "a stranger");
     let unsigned = reqwest::Client::new()
         .put(pool.url().join(&format!("results/{task}")).unwrap())
@@ -155,7 +157,8 @@ async fn an_upload_is_refused_unless_its_worker_revealed_the_task() {
         TaskId(B256::repeat_byte(7)),
         zip,
     )
-    .await;
+    .await
+    .unwrap();
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
     assert_eq!(
         std::fs::read_dir(pool.options.database.with_file_name("incoming"))

@@ -242,8 +242,7 @@ impl Script {
                         };
                         if put(&this.pool, &this.wallet, task, zip)
                             .await
-                            .status()
-                            .is_success()
+                            .is_ok_and(|answer| answer.status().is_success())
                         {
                             let _ = say.send(ToPool::Uploaded { task });
                         }
@@ -319,7 +318,7 @@ pub(crate) async fn put(
     wallet: &Wallet,
     task: TaskId,
     zip: Vec<u8>,
-) -> reqwest::Response {
+) -> reqwest::Result<reqwest::Response> {
     let hash = sha256(&zip);
     let signature = wallet.sign_message(upload_digest(task, hash).as_slice());
     reqwest::Client::new()
@@ -330,5 +329,4 @@ pub(crate) async fn put(
         .body(zip)
         .send()
         .await
-        .expect("the pool answers")
 }
