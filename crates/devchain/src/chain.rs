@@ -6,6 +6,7 @@
 //! reverting, reorganising and looking at an earlier block all walk it backwards.
 
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -567,15 +568,8 @@ impl Chain {
         }
         let mut played = Vec::new();
         let mut totals = Totals::default();
-        let mut machine = evm::machine(
-            Desk {
-                ledger: &mut self.ledger,
-                hashes: &self.blocks,
-            },
-            self.founding.chain_id,
-            evm::surroundings(&header),
-            Strictness::Block,
-        );
+        let chain_id = self.founding.chain_id;
+        let block = evm::surroundings(&header);
         while let Some(Ranked { candidate, .. }) = ready.pop() {
             let transaction = candidate.transaction;
             if transaction.gas_limit() > header.gas_limit - totals.gas_used {
@@ -583,7 +577,20 @@ impl Chain {
                 continue;
             }
             let (sender, nonce) = (transaction.signer(), transaction.nonce());
-            match machine.transact_commit(evm::environment(&transaction)) {
+            let mut machine = evm::machine(
+                Desk {
+                    ledger: &mut self.ledger,
+                    hashes: &self.blocks,
+                },
+                chain_id,
+                block.clone(),
+                Strictness::Block,
+            );
+            let environment = evm::environment(&transaction);
+            // Nothing is committed before a transaction has ended, so one that makes the EVM panic only falls out.
+            let outcome = catch_unwind(AssertUnwindSafe(|| machine.transact_commit(environment)))
+                .unwrap_or_else(|_| Err(EVMError::Custom("the EVM stumbled".to_owned())));
+            match outcome {
                 Ok(result) => {
                     let status = result.is_success();
                     let gas_used = result.tx_gas_used();
@@ -601,7 +608,6 @@ impl Chain {
                 }
             }
         }
-        drop(machine);
         let (forward, back) = self.ledger.close();
         for (hash, _) in &made.refused {
             self.pool.remove(*hash);

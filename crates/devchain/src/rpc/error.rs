@@ -17,6 +17,7 @@ const NOT_FOUND: i32 = -32_001;
 /// More was asked for than is given at once.
 const TOO_MUCH: i32 = -32_005;
 const INVALID_PARAMS: i32 = -32_602;
+const INTERNAL: i32 = -32_603;
 
 /// What a method gives back.
 pub(super) type Answer<T> = Result<T, Fault>;
@@ -49,6 +50,10 @@ pub(super) fn server(message: impl std::fmt::Display) -> Fault {
 
 pub(super) fn not_found(message: impl std::fmt::Display) -> Fault {
     fault(NOT_FOUND, message)
+}
+
+pub(super) fn internal(message: impl std::fmt::Display) -> Fault {
+    fault(INTERNAL, message)
 }
 
 pub(super) fn too_much(message: impl std::fmt::Display) -> Fault {

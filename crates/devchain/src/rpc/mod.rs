@@ -186,6 +186,13 @@ impl<'a> Arguments<'a> {
     }
 }
 
+/// Whoever asks gets an answer, even where a library below breaks its word and panics.
+fn guarded<T>(work: impl FnOnce() -> Answer<T>) -> Answer<T> {
+    // A panic leaves no change behind (see `Node::read`), so looking on is safe.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(error::internal("the request made the node stumble")))
+}
+
 /// A method that answers at once.
 fn quick<R>(
     module: &mut Module,
@@ -197,7 +204,7 @@ where
 {
     for name in names {
         module.register_method(name, move |params, node, _| {
-            Arguments::of(&params).and_then(|mut arguments| method(node, &mut arguments))
+            guarded(|| method(node, &mut Arguments::of(&params)?))
         })?;
     }
     Ok(())
@@ -214,7 +221,7 @@ where
 {
     for name in names {
         module.register_blocking_method(name, move |params, node, _| {
-            Arguments::of(&params).and_then(|mut arguments| method(&node, &mut arguments))
+            guarded(|| method(&node, &mut Arguments::of(&params)?))
         })?;
     }
     Ok(())

@@ -15,7 +15,7 @@ use jsonrpsee::core::RegisterMethodError;
 use serde_json::{Value, json};
 
 use super::error::{Answer, invalid, server};
-use super::{Arguments, Module, Node, call, quick, view};
+use super::{Arguments, Module, Node, call, guarded, quick, view};
 use crate::block::SignedTransaction;
 use crate::chain::SUGGESTED_TIP;
 use crate::evm;
@@ -27,7 +27,7 @@ const SYNC_TIMEOUT_LIMIT_MILLIS: u64 = 600_000;
 pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
     module.register_async_method("eth_sendRawTransaction", |params, node, _| async move {
         let raw = Arguments::of(&params)?.next()?;
-        submit(&node, decode(&raw)?).await
+        submit(&node, guarded(|| decode(&raw))?).await
     })?;
     module.register_async_method("eth_sendRawTransactionSync", |params, node, _| async move {
         let (raw, timeout) = {
@@ -40,7 +40,7 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
             (raw, Duration::from_millis(millis))
         };
         let mut bell = node.read().subscribe();
-        let hash = submit(&node, decode(&raw)?).await?;
+        let hash = submit(&node, guarded(|| decode(&raw))?).await?;
         let receipt = async {
             loop {
                 let found = node
@@ -64,12 +64,12 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         let request = Arguments::of(&params)?.next()?;
         // One at a time, or two would take the same nonce.
         let _turn = node.signing.lock().await;
-        let transaction = sign(&node, request)?;
+        let transaction = guarded(|| sign(&node, request))?;
         submit(&node, transaction).await
     })?;
     module.register_async_method("eth_signTransaction", |params, node, _| async move {
         let request = Arguments::of(&params)?.next()?;
-        let transaction = sign(&node, request)?;
+        let transaction = guarded(|| sign(&node, request))?;
         Answer::Ok(json!({
             "raw": Bytes::from(transaction.inner().encoded_2718()),
             "tx": view::waiting_transaction(&transaction),
@@ -209,7 +209,7 @@ fn sign(node: &Node, mut request: TransactionRequest) -> Answer<SignedTransactio
             .unwrap_or(u128::from(SUGGESTED_TIP));
         let fee = request
             .max_fee_per_gas
-            .unwrap_or(2 * u128::from(base_fee) + tip);
+            .unwrap_or_else(|| (2 * u128::from(base_fee)).saturating_add(tip));
         request.max_priority_fee_per_gas = Some(tip.min(fee));
         request.max_fee_per_gas = Some(fee);
     }

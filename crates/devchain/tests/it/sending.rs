@@ -341,3 +341,48 @@ async fn sync_sending_answers_with_the_receipt() {
         .await;
     assert_eq!(error.code, -32000);
 }
+
+#[tokio::test]
+async fn sums_that_overflow_are_refused() {
+    let (chain, client) = fresh().await;
+    let sender = Sender::of(&chain, 0);
+    client
+        .get("anvil_setBalance", json!([sender.address(), U256::MAX]))
+        .await;
+    client
+        .get(
+            "anvil_setBalance",
+            json!([alloy_primitives::Address::ZERO, U256::MAX]),
+        )
+        .await;
+    for (fee, value) in [
+        (u128::MAX, U256::ZERO),
+        (u128::MAX, U256::MAX),
+        (u128::MAX / 21_000, U256::MAX),
+        (2_000_000_000, U256::MAX),
+    ] {
+        let raw = sender.sign_plain(alloy::consensus::TxEip1559 {
+            chain_id: chain.chain_id(),
+            gas_limit: 21_000,
+            max_fee_per_gas: fee,
+            max_priority_fee_per_gas: fee,
+            to: TxKind::Call(stranger(1)),
+            value,
+            ..Default::default()
+        });
+        let error = client.refused("eth_sendRawTransaction", json!([raw])).await;
+        assert_eq!(error.code, -32000, "{error:?}");
+        let request = json!([{
+            "from": sender.address(), "to": stranger(1), "value": value,
+            "maxFeePerGas": format!("{fee:#x}"), "maxPriorityFeePerGas": format!("{fee:#x}"),
+        }]);
+        for method in ["eth_call", "eth_estimateGas", "eth_sendTransaction"] {
+            let error = client.refused(method, request.clone()).await;
+            assert_eq!(error.code, -32000, "{method} {error:?}");
+        }
+    }
+    // A tip to an account that can hold no more burns nothing down.
+    let mut sender = Sender::of(&chain, 1);
+    let hash = client.send(sender.transfer(stranger(1), 1)).await;
+    assert_eq!(client.receipt(&hash).await["status"], "0x1");
+}
