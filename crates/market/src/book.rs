@@ -191,7 +191,7 @@ impl Market {
                 _ => "30 % of the price, the scheduler's stake",
             };
             return no(format!(
-                "{caller} has {free} nRLC free at the hub, but the {} tasks of this {kind} need {needed} nRLC ({why}): deposit more or sign for a smaller volume",
+                "{caller} has {free} nRLC free at the hub, but this {kind} with {} left of its volume needs {needed} nRLC ({why}): deposit more or sign for a smaller volume",
                 standing.remaining()
             ));
         }

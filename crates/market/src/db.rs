@@ -22,6 +22,8 @@ use crate::terms::{Listed, Terms};
 
 /// Values in one `IN (…)`: well below SQLite's limit of bound values.
 const MOST_BOUND: usize = 500;
+/// Orders looked at again at a time: each may cost three questions to the chain, asked at once.
+const PAGE: i64 = 64;
 
 /// The book.
 #[derive(Debug, Clone)]
@@ -261,9 +263,7 @@ impl Db {
         query
             .push(" WHERE status IN ('open', 'dead') AND sequence > ")
             .push_bind(sequence);
-        query
-            .push(" ORDER BY sequence LIMIT ")
-            .push_bind(MOST_BOUND as i64);
+        query.push(" ORDER BY sequence LIMIT ").push_bind(PAGE);
         let rows = query.build().fetch_all(&self.pool).await?;
         let last = rows.last().map(|row| row.try_get("sequence")).transpose()?;
         Ok((rows.iter().map(entry).collect::<Result<_, _>>()?, last))

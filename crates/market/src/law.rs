@@ -3,7 +3,10 @@
 //! Asking is [`Law`]; judging is plain code over the answers ([`Standing::status`]), so that it can be tested by
 //! itself and is the same at publication and ever after.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use alloy_primitives::{Address, Bytes, U256};
+use futures::future::try_join_all;
 use protocol::abi::{
     App, AppRegistry, Dataset, DatasetRegistry, Hub, Workerpool, WorkerpoolRegistry,
 };
@@ -132,6 +135,36 @@ impl Law {
             .hub(Hub::viewAccountCall { account })
             .await?
             .stake)
+    }
+
+    /// [`Law::owner`] of many, asked at once.
+    pub(crate) async fn owner_many(
+        &self,
+        assets: BTreeSet<(OrderKind, Address)>,
+    ) -> Result<BTreeMap<(OrderKind, Address), Option<Address>>, ChainError> {
+        let ask = assets.into_iter().map(async |(kind, subject)| {
+            self.owner(kind, subject)
+                .await
+                .map(|owner| ((kind, subject), owner))
+        });
+        try_join_all(ask).await.map(BTreeMap::from_iter)
+    }
+
+    /// [`Law::free`] of many, asked at once.
+    pub(crate) async fn free_many(
+        &self,
+        accounts: BTreeSet<Address>,
+    ) -> Result<BTreeMap<Address, U256>, ChainError> {
+        let calls = accounts
+            .iter()
+            .map(|account| Hub::viewAccountCall { account: *account })
+            .collect();
+        let answers = self.chain.hub_many(calls).await?;
+        Ok(accounts
+            .into_iter()
+            .zip(answers)
+            .map(|(account, answer)| (account, answer.stake))
+            .collect())
     }
 
     /// How many categories there are.

@@ -9,10 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::Address;
 use protocol::abi::Hub::HubEvents;
 use protocol::ids::OrderHash;
-use protocol::order::OrderKind;
 use sdk::chain::{EventStream, Followed, HubEvent};
 use sdk::wire::market::OrderStatus;
 use tokio::time::MissedTickBehavior;
@@ -143,27 +142,28 @@ impl Market {
         block: u64,
     ) -> Result<(), Refusal> {
         let hashes: Vec<_> = entries.iter().map(|entry| entry.hash).collect();
-        let consumed = self.law.consumed_many(&hashes).await?;
-        let mut owners: BTreeMap<(OrderKind, Address), Option<Address>> = BTreeMap::new();
-        let mut free: BTreeMap<Address, U256> = BTreeMap::new();
+        let assets: BTreeSet<_> = entries
+            .iter()
+            .filter(|entry| look == Look::Everything || entry.status == OrderStatus::Dead)
+            .map(|entry| (entry.kind, entry.subject))
+            .collect();
+        let backers: BTreeSet<_> = entries
+            .iter()
+            .filter(|entry| !entry.stake_per_task.is_zero())
+            .map(|entry| entry.signer)
+            .collect();
+        let (consumed, owners, free) = tokio::try_join!(
+            self.law.consumed_many(&hashes),
+            self.law.owner_many(assets),
+            self.law.free_many(backers),
+        )?;
         for (entry, consumed) in entries.into_iter().zip(consumed) {
-            let owner = if look == Look::Everything || entry.status == OrderStatus::Dead {
-                let asset = (entry.kind, entry.subject);
-                if !owners.contains_key(&asset) {
-                    owners.insert(asset, self.law.owner(entry.kind, entry.subject).await?);
-                }
-                owners[&asset]
-            } else {
-                Some(entry.signer)
-            };
-            let free = if entry.stake_per_task.is_zero() {
-                U256::ZERO
-            } else {
-                if !free.contains_key(&entry.signer) {
-                    free.insert(entry.signer, self.law.free(entry.signer).await?);
-                }
-                free[&entry.signer]
-            };
+            // Whom nothing has been asked about is still the owner, as far as anybody knows.
+            let owner = owners
+                .get(&(entry.kind, entry.subject))
+                .copied()
+                .unwrap_or(Some(entry.signer));
+            let free = free.get(&entry.signer).copied().unwrap_or_default();
             let event = told.get(&entry.hash);
             let closed =
                 entry.status == OrderStatus::Canceled || event.is_some_and(|(_, closed)| *closed);

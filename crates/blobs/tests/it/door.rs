@@ -86,6 +86,7 @@ async fn a_blob_is_read_whole_in_part_and_only_when_changed() {
         ("x-content-type-options", "nosniff"),
         ("content-security-policy", "default-src 'none'; sandbox"),
         ("content-type", "application/octet-stream"),
+        ("access-control-allow-origin", "*"),
     ] {
         assert_eq!(head.headers()[name], value);
     }

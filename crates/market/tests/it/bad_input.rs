@@ -185,7 +185,7 @@ async fn an_order_the_hub_would_refuse_is_refused_with_the_reason() {
     let (status, why) = refusal(town.publish(&scheduler, &uncovered).await);
     assert_eq!(status, 403);
     assert!(
-        why.contains("has 1000000000 nRLC free at the hub, but the 4 tasks")
+        why.contains("has 1000000000 nRLC free at the hub, but this workerpoolorder with 4 left")
             && why.contains("1200000000"),
         "{why}"
     );
@@ -201,7 +201,7 @@ async fn an_order_the_hub_would_refuse_is_refused_with_the_reason() {
     let poor = request_order(stranger.address(), &good, &pool_order(pool, 5, 1), 1);
     let (status, why) = refusal(town.publish(&stranger, &poor).await);
     assert_eq!(
-        (status, why.contains("need 6 nRLC (the most it may cost)")),
+        (status, why.contains("needs 6 nRLC (the most it may cost)")),
         (403, true),
         "{why}"
     );

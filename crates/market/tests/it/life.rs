@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use protocol::abi::AppRegistry;
-use protocol::order::{AppOrder, OrderKind, RequestOrder, Signed, WorkerpoolOrder};
+use protocol::order::{AppOrder, OrderKind, RequestOrder, Signed, Tag, WorkerpoolOrder};
 use protocol::payment::Nrlc;
 use sdk::deal::{self, Orders};
 use sdk::wire::market::{OrderQuery, OrderStatus, Unpublish, UnpublishTarget};
@@ -36,9 +36,15 @@ async fn an_order_is_listed_from_its_publication_until_its_volume_is_matched() {
         (app.status, app.remaining, app.signer),
         (OrderStatus::Open, U256::from(1000), developer.address())
     );
-    assert_eq!(town.all::<AppOrder>().await.orders, [app.clone()]);
-    assert_eq!(town.all::<WorkerpoolOrder>().await.orders, [pool.clone()]);
-    assert_eq!(town.all::<RequestOrder>().await.orders, [request.clone()]);
+    assert_eq!(town.all::<AppOrder>().await.orders, vec![app.clone()]);
+    assert_eq!(
+        town.all::<WorkerpoolOrder>().await.orders,
+        vec![pool.clone()]
+    );
+    assert_eq!(
+        town.all::<RequestOrder>().await.orders,
+        vec![request.clone()]
+    );
     assert_eq!(
         town.client
             .get::<WorkerpoolOrder>(pool.order_hash)
@@ -209,12 +215,7 @@ async fn lists_are_filtered_sorted_and_paged() {
     let town = Town::start().await;
     let (developer, requester) = tokio::join!(town.somebody(0), town.somebody(0));
     let (one, other) = (town.app(&developer).await, town.app(&developer).await);
-    let gpu = B256::with_last_byte(0).to_vec();
-    let gpu = {
-        let mut gpu = gpu;
-        gpu[30] = 1;
-        B256::from_slice(&gpu)
-    };
+    let gpu = Tag::GPU.0;
     let mut published = Vec::new();
     for (app, price, tag, restrict) in [
         (one, 30, B256::ZERO, Address::ZERO),
@@ -277,7 +278,7 @@ async fn lists_are_filtered_sorted_and_paged() {
         .await,
         [2]
     );
-    let none = Some(protocol::order::Tag::NONE);
+    let none = Some(Tag::NONE);
     assert_eq!(
         list(OrderQuery {
             max_tag: none,
@@ -288,7 +289,7 @@ async fn lists_are_filtered_sorted_and_paged() {
     );
     assert_eq!(
         list(OrderQuery {
-            min_tag: Some(protocol::order::Tag(gpu)),
+            min_tag: Some(Tag(gpu)),
             ..query()
         })
         .await,
@@ -455,6 +456,31 @@ async fn a_restart_keeps_the_book_and_catches_up_with_the_chain() {
     town.until(&closed, |record| record.status == OrderStatus::Canceled)
         .await;
     assert_eq!(town.all::<AppOrder>().await.orders, [kept]);
+}
+
+#[tokio::test]
+async fn what_a_reorganised_chain_takes_back_is_taken_back_in_the_book() {
+    let town = Town::start().await;
+    let developer = town.somebody(0).await;
+    let app = town.app(&developer).await;
+    let order = town
+        .publish(&developer, &app_order(app, 1, 10))
+        .await
+        .expect("published");
+    let before = town.rpc("evm_snapshot", serde_json::json!([])).await;
+    order::close(&developer, &order.order)
+        .await
+        .expect("closed");
+    town.until(&order, |record| record.status == OrderStatus::Canceled)
+        .await;
+    town.rpc("evm_revert", serde_json::json!([before])).await;
+    for _ in 0..3 {
+        town.rpc("evm_mine", serde_json::json!([])).await;
+    }
+    let back = town
+        .until(&order, |record| record.status == OrderStatus::Open)
+        .await;
+    assert_eq!(back, order);
 }
 
 #[tokio::test]

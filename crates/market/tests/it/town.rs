@@ -53,6 +53,27 @@ impl Town {
         self.client = MarketClient::new(self.market.url()).expect("a client");
     }
 
+    /// A JSON-RPC call only dev chains know.
+    pub(crate) async fn rpc(&self, method: &str, params: serde_json::Value) -> serde_json::Value {
+        let body =
+            serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let request = sdk::tls::client()
+            .expect("a client")
+            .post(self.devchain.http_url())
+            .json(&body);
+        let answer: serde_json::Value = request
+            .send()
+            .await
+            .expect("an answer")
+            .json()
+            .await
+            .expect("JSON");
+        answer
+            .get("result")
+            .cloned()
+            .unwrap_or_else(|| panic!("{method}: {answer}"))
+    }
+
     fn bank(&self) -> Sender {
         let key = self.devchain.accounts()[0].key;
         self.chain
