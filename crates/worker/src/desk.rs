@@ -1,5 +1,8 @@
 //! What all journeys of a worker share: the chain, the pool's doors, the sandbox, the journal, the purse, and the line
 //! to the pool. A desk belongs to one pool on one chain.
+//!
+//! Calls of the chain are boxed, here and in [`journey`](crate::journey): their futures are large, a journey holds many
+//! of them, and unoptimised they would not fit a thread's stack.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -123,10 +126,13 @@ impl Desk {
         {
             return Ok(terms.clone());
         }
-        let deal = sdk::deal::view(&self.chain, id).await?;
+        let deal = Box::pin(sdk::deal::view(&self.chain, id)).await?;
         let (category, app) = tokio::join!(
-            sdk::deal::category(&self.chain, deal.category.saturating_to()),
-            sdk::app::show(&self.chain, deal.app.pointer),
+            Box::pin(sdk::deal::category(
+                &self.chain,
+                deal.category.saturating_to()
+            )),
+            Box::pin(sdk::app::show(&self.chain, deal.app.pointer)),
         );
         let params = DealParams::parse(&deal.params);
         let terms = Arc::new(Terms {
@@ -202,7 +208,7 @@ impl Purse {
             .fold(U256::ZERO, |sum, stake| sum.saturating_add(stake.0));
         let needed = spoken_for.saturating_add(stake.0);
         let chain = self.sender.chain();
-        let held = sdk::payment::account(chain, self.sender.address())
+        let held = Box::pin(sdk::payment::account(chain, self.sender.address()))
             .await?
             .balance;
         if held.0 < needed {
@@ -213,7 +219,8 @@ impl Purse {
                 });
             }
             let missing = needed - held.0;
-            let wallet = sdk::payment::wallet_balance(chain, self.sender.address()).await?;
+            let wallet =
+                Box::pin(sdk::payment::wallet_balance(chain, self.sender.address())).await?;
             if wallet.0 < missing {
                 return Err(PurseError::Short {
                     needed: Nrlc(needed),
@@ -224,7 +231,7 @@ impl Purse {
             let some_more =
                 missing.saturating_add(stake.0.saturating_mul(U256::from(SPARE_STAKES)));
             let amount = Nrlc(some_more.min(wallet.0));
-            sdk::payment::deposit(&self.sender, amount).await?;
+            Box::pin(sdk::payment::deposit(&self.sender, amount)).await?;
             tracing::info!(%amount, "deposited for stakes");
         }
         reserved.insert(task, stake);

@@ -135,14 +135,14 @@ pub(crate) struct AtUploaded {
 impl Journey {
     /// Takes a task that the pool has just assigned, if the chain agrees.
     pub(crate) async fn begin(walk: Walk) -> Result<Self, Ending> {
-        AtAssigned::accept(walk).await.map(Self::Assigned)
+        Box::pin(AtAssigned::accept(walk)).await.map(Self::Assigned)
     }
 
     /// Goes on with a task from the journal.
     pub(crate) async fn resume(walk: Walk, reached: Reached) -> Result<Self, Ending> {
         let task = walk.task();
         match reached {
-            Reached::Assigned => AtAssigned::accept(walk).await.map(Self::Assigned),
+            Reached::Assigned => Box::pin(AtAssigned::accept(walk)).await.map(Self::Assigned),
             Reached::Computed { digest } => Ok(Self::Computed(AtComputed { walk, digest })),
             Reached::Contributed { digest } => {
                 walk.tell(ToPool::Contributed { task });
@@ -171,12 +171,12 @@ impl Journey {
     pub(crate) async fn travel(mut self) -> Ending {
         loop {
             let next = match self {
-                Self::Assigned(at) => at.next().await.map(Self::Fetched),
-                Self::Fetched(at) => at.next().await.map(Self::Computed),
-                Self::Computed(at) => at.next().await.map(Self::Contributed),
-                Self::Contributed(at) => at.next().await.map(Self::Revealed),
-                Self::Revealed(at) => at.next().await.map(Self::Uploaded),
-                Self::Uploaded(at) => return at.next().await,
+                Self::Assigned(at) => Box::pin(at.next()).await.map(Self::Fetched),
+                Self::Fetched(at) => Box::pin(at.next()).await.map(Self::Computed),
+                Self::Computed(at) => Box::pin(at.next()).await.map(Self::Contributed),
+                Self::Contributed(at) => Box::pin(at.next()).await.map(Self::Revealed),
+                Self::Revealed(at) => Box::pin(at.next()).await.map(Self::Uploaded),
+                Self::Uploaded(at) => return Box::pin(at.next()).await,
             };
             self = match next {
                 Ok(journey) => journey,
@@ -371,7 +371,8 @@ impl AtContributed {
                     ));
                 }
                 (TaskStatus::Revealing, ContributionStatus::Contributed) => {
-                    match sdk::contribution::reveal(&walk.desk.sender, task, digest).await {
+                    match Box::pin(sdk::contribution::reveal(&walk.desk.sender, task, digest)).await
+                    {
                         Ok(receipt) => {
                             tracing::info!(task.id = %task, tx = %receipt.tx, "revealed");
                             break;
@@ -626,9 +627,13 @@ impl Walk {
         }
         let views = || async {
             let (task, own, block) = tokio::join!(
-                sdk::task::view(&desk.chain, given.task),
-                sdk::contribution::view(&desk.chain, given.task, desk.address()),
-                desk.chain.block(),
+                Box::pin(sdk::task::view(&desk.chain, given.task)),
+                Box::pin(sdk::contribution::view(
+                    &desk.chain,
+                    given.task,
+                    desk.address()
+                )),
+                Box::pin(desk.chain.block()),
             );
             let asked = |error: &dyn std::error::Error, transient| Asked {
                 why: in_full(error),
@@ -723,13 +728,13 @@ impl Walk {
                 return Err(self.over(&view));
             }
             let authorization = self.assignment.authorization.clone();
-            let sent = sdk::contribution::contribute(
+            let sent = Box::pin(sdk::contribution::contribute(
                 &self.desk.sender,
                 task,
                 digest,
                 authorization,
                 Enclave::default(),
-            )
+            ))
             .await;
             match sent {
                 Ok(receipt) => {
@@ -761,8 +766,12 @@ impl Walk {
         let mut pause = PAUSE;
         loop {
             let (task, own) = tokio::join!(
-                sdk::task::view(&self.desk.chain, self.task()),
-                sdk::contribution::view(&self.desk.chain, self.task(), self.desk.address()),
+                Box::pin(sdk::task::view(&self.desk.chain, self.task())),
+                Box::pin(sdk::contribution::view(
+                    &self.desk.chain,
+                    self.task(),
+                    self.desk.address()
+                )),
             );
             let error = match (task, own) {
                 (Ok(task), Ok(own)) => return Ok((task, own.status)),

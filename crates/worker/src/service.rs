@@ -124,8 +124,9 @@ impl Service {
             async move {
                 tokio::select! {
                     () = kill.cancelled() => {}
-                    () = office.run(entries, said) => {}
+                    () = office.clone().run(entries, said) => {}
                 }
+                office.connected.send_replace(false);
                 // Whatever still runs was given up: by a kill, or by a stop that took too long.
                 kill.cancel();
                 drop(lock);

@@ -104,7 +104,7 @@ async fn attend(
     waiting: &mut Option<Vec<Entry>>,
     said: &mut mpsc::UnboundedReceiver<ToPool>,
 ) -> Result<std::convert::Infallible, Cut> {
-    let asked = sdk::pool::info(&office.options.pool).await;
+    let asked = Box::pin(sdk::pool::info(&office.options.pool)).await;
     let info = match (&asked, desk.as_ref()) {
         (Ok(info), _) => info.clone(),
         // The pool is away. With what it said before, the chain can be reached all the same.
@@ -161,7 +161,7 @@ async fn settle(
         .rpc
         .clone()
         .unwrap_or_else(|| info.rpc.clone());
-    let chain = Chain::connect(&rpc, info.deployment.clone())
+    let chain = Box::pin(Chain::connect(&rpc, info.deployment.clone()))
         .await
         .map_err(Cut::NoChain)?;
     remember(office, &info).map_err(Cut::Folder)?;
