@@ -115,7 +115,7 @@ impl TryFrom<Hub::Contribution> for Contribution {
 
     fn try_from(contribution: Hub::Contribution) -> Result<Self, UnknownStatus> {
         Ok(Self {
-            status: ContributionStatus::try_from(contribution.status as u8)?,
+            status: ContributionStatus::try_from(contribution.status)?,
             result_hash: contribution.resultHash,
             result_seal: contribution.resultSeal,
             enclave_challenge: contribution.enclaveChallenge,

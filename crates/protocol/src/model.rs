@@ -55,9 +55,9 @@ pub struct Call {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// By the hub, with one of its named errors.
-    Hub(abi::HubErrors),
+    Hub(Box<abi::HubErrors>),
     /// By the token, which the hub passes on.
-    Token(RLC::RLCErrors),
+    Token(Box<RLC::RLCErrors>),
     /// By the arithmetic: a sum or a product outgrew its 256 bits (Solidity's panic 0x11).
     Overflow,
     /// By a registry or an entry that was asked about something it does not know.
@@ -79,7 +79,7 @@ impl std::error::Error for Refusal {}
 
 impl From<abi::HubErrors> for Refusal {
     fn from(error: abi::HubErrors) -> Self {
-        Self::Hub(error)
+        Self::Hub(Box::new(error))
     }
 }
 
@@ -95,7 +95,7 @@ pub type Outcome = Result<Vec<Event>, Refusal>;
 /// Turns a struct of the ABI into the hub's error enum: `refuse!(TaskPending { taskid })`.
 macro_rules! refuse {
     ($name:ident $fields:tt) => {
-        Err($crate::model::Refusal::Hub($crate::abi::Hub::HubErrors::$name(
+        Err($crate::model::Refusal::from($crate::abi::Hub::HubErrors::$name(
             $crate::abi::Hub::$name $fields,
         )))
     };

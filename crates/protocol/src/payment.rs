@@ -50,7 +50,17 @@ impl Nrlc {
         Self(U256::from(whole) * PER_RLC)
     }
 
-    /// So many nRLC.
+    /// An amount in nRLC, the unit of everything here.
+    #[must_use]
+    pub fn new(amount: u64) -> Self {
+        Self(U256::from(amount))
+    }
+
+    /// The same, where the unit should be read off the page.
+    #[expect(
+        clippy::self_named_constructors,
+        reason = "beside `rlc`, it names the unit of its argument"
+    )]
     #[must_use]
     pub fn nrlc(amount: u64) -> Self {
         Self(U256::from(amount))

@@ -199,7 +199,7 @@ impl TryFrom<Hub::Task> for Task {
 
     fn try_from(task: Hub::Task) -> Result<Self, UnknownStatus> {
         Ok(Self {
-            status: TaskStatus::try_from(task.status as u8)?,
+            status: TaskStatus::try_from(task.status)?,
             deal: DealId(task.dealid),
             index: task.idx,
             time_secs: task.timeref.saturating_to(),

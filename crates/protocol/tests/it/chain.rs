@@ -1,14 +1,14 @@
 //! The contracts themselves, on an EVM in this process.
 
-use alloy_primitives::{Address, Bytes, TxKind, U256};
-use alloy_sol_types::{SolCall, SolEventInterface, SolInterface};
+use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
+use alloy_sol_types::{SolCall, SolEventInterface, SolInterface, SolValue};
 use protocol::abi::{AppRegistry, DatasetRegistry, Hub as abi, RLC, WorkerpoolRegistry};
 use protocol::deployment::{Deployment, plan};
 use protocol::model::{Call, Event, Outcome, Refusal};
 use revm::bytecode::Bytecode;
 use revm::context::result::{ExecutionResult, Output};
 use revm::context::{BlockEnv, CfgEnv, Context, TxEnv};
-use revm::database::{CacheDB, EmptyDB};
+use revm::database::{CacheDB, DatabaseRef, EmptyDB};
 use revm::handler::MainnetContext;
 use revm::primitives::hardfork::SpecId;
 use revm::state::AccountInfo;
@@ -127,10 +127,12 @@ impl Chain {
         rules.disable_nonce_check = true;
         rules.disable_balance_check = true;
         rules.disable_base_fee = true;
-        let mut block = BlockEnv::default();
-        block.number = U256::ONE;
-        block.timestamp = U256::from(time);
-        block.gas_limit = u64::MAX;
+        let block = BlockEnv {
+            number: U256::ONE,
+            timestamp: U256::from(time),
+            gas_limit: u64::MAX,
+            ..BlockEnv::default()
+        };
         Context::mainnet()
             .with_db(&mut self.db)
             .with_block(block)
@@ -146,20 +148,16 @@ impl Chain {
     }
 
     fn transaction(&self, sender: Address, kind: TxKind, data: Bytes) -> TxEnv {
-        let mut transaction = TxEnv::default();
-        transaction.caller = sender;
-        transaction.kind = kind;
-        transaction.data = data;
-        transaction.gas_limit = 30_000_000;
-        transaction.chain_id = Some(self.deployment.chain_id);
-        let nonce = self
-            .db
-            .cache
-            .accounts
-            .get(&sender)
-            .map_or(0, |account| account.info.nonce);
-        transaction.nonce = nonce;
-        transaction
+        let account = self.db.cache.accounts.get(&sender);
+        TxEnv {
+            caller: sender,
+            kind,
+            data,
+            gas_limit: 30_000_000,
+            chain_id: Some(self.deployment.chain_id),
+            nonce: account.map_or(0, |account| account.info.nonce),
+            ..TxEnv::default()
+        }
     }
 
     /// A call that must succeed.
@@ -195,13 +193,39 @@ impl Chain {
 
     /// Plays a call of the hub, and tells it in the twin's words.
     pub(crate) fn play(&mut self, call: Call, verb: &abi::HubCalls) -> Outcome {
+        self.outcome(call, self.deployment.hub, verb.abi_encode().into())
+    }
+
+    /// `approveAndCall` of the token, which leads to the hub.
+    pub(crate) fn deposit_by_approval(
+        &mut self,
+        call: Call,
+        amount: U256,
+        data: &Bytes,
+    ) -> Outcome {
+        let (rlc, spender) = (self.deployment.rlc, self.deployment.hub);
+        let verb = RLC::approveAndCallCall {
+            spender,
+            amount,
+            data: data.clone(),
+        };
+        self.outcome(call, rlc, verb.abi_encode().into())
+    }
+
+    /// Gives a worker a history, by writing it where the hub keeps accounts: a word each, the score in its highest
+    /// 64 bits, in the mapping at slot 2.
+    pub(crate) fn set_score(&mut self, worker: Address, score: U256) {
+        let slot = U256::from_be_bytes(keccak256((worker, U256::from(2)).abi_encode()).0);
         let hub = self.deployment.hub;
-        let result = self.send(
-            call.sender,
-            call.time,
-            TxKind::Call(hub),
-            verb.abi_encode().into(),
-        );
+        let word = self.db.storage_ref(hub, slot).expect("in memory");
+        self.db
+            .insert_account_storage(hub, slot, word | score << 192)
+            .expect("in memory");
+    }
+
+    fn outcome(&mut self, call: Call, to: Address, data: Bytes) -> Outcome {
+        let hub = self.deployment.hub;
+        let result = self.send(call.sender, call.time, TxKind::Call(to), data);
         match result {
             ExecutionResult::Success { logs, .. } => Ok(logs
                 .iter()
@@ -209,17 +233,17 @@ impl Chain {
                 .map(|log| Event::decode_log(log).expect("an event of the hub").data)
                 .collect()),
             ExecutionResult::Revert { output, .. } => Err(refusal(&output)),
-            ExecutionResult::Halt { .. } => panic!("{verb:?} halts: {result:?}"),
+            ExecutionResult::Halt { .. } => panic!("it halts: {result:?}"),
         }
     }
 }
 
 fn refusal(output: &Bytes) -> Refusal {
     if let Ok(error) = abi::HubErrors::abi_decode(output) {
-        return Refusal::Hub(error);
+        return Refusal::from(error);
     }
     if let Ok(error) = RLC::RLCErrors::abi_decode(output) {
-        return Refusal::Token(error);
+        return Refusal::Token(Box::new(error));
     }
     let overflow = [&[0x4e, 0x48, 0x7b, 0x71][..], &[0; 31], &[0x11]].concat();
     if output[..] == overflow {

@@ -7,7 +7,8 @@
 use alloy_primitives::{Address, B256, Bytes, U256};
 use proptest::prelude::*;
 use protocol::abi::Hub as abi;
-use protocol::contribution::{hash, seal};
+use protocol::contribution::{ContributionStatus, authorization_hash, hash, message_hash, seal};
+use protocol::deal::Deal;
 use protocol::model::Call;
 use protocol::order::{
     AppOrderOperation, DatasetOrderOperation, Order, RequestOrderOperation, Tag,
@@ -15,6 +16,7 @@ use protocol::order::{
 };
 use protocol::payment::Nrlc;
 use protocol::result::Digest;
+use protocol::task::TaskStatus;
 use protocol::{DealId, TaskId};
 
 use crate::people::Person;
@@ -65,21 +67,22 @@ pub(crate) enum Act {
         deal: usize,
         index: u64,
     },
-    InitializeMany {
+    InitializeAll,
+    InitializeUnevenly {
         deal: usize,
-        count: u64,
     },
     Contribute {
         task: usize,
         worker: usize,
         digest: u8,
-        in_enclave: bool,
+        odd_enclave: bool,
         fault: u8,
     },
     Reveal {
         task: usize,
         worker: usize,
-        digest: u8,
+        winner: bool,
+        right: bool,
     },
     Reopen {
         task: usize,
@@ -95,7 +98,7 @@ pub(crate) enum Act {
         task: usize,
         worker: usize,
         digest: u8,
-        in_enclave: bool,
+        odd_enclave: bool,
         with_data: bool,
         fault: u8,
     },
@@ -158,17 +161,50 @@ fn wish() -> impl Strategy<Value = Wish> {
         )
 }
 
-/// An act; whole lives are vectors of them.
-pub(crate) fn act() -> impl Strategy<Value = Act> {
+/// So many lives, or as many as `PROPTEST_CASES` says.
+pub(crate) fn lives(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig {
+        max_shrink_iters: 2_000,
+        ..ProptestConfig::default()
+    };
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => config,
+        None => ProptestConfig { cases, ..config },
+    }
+}
+
+/// A whole life: a deal or two to begin with, then anything.
+pub(crate) fn life(
+    acts: impl Into<prop::collection::SizeRange>,
+) -> impl Strategy<Value = Vec<Act>> {
+    let begin = wish().prop_map(|wish| {
+        [
+            Act::Match {
+                wish,
+                fault: 0,
+                sponsored: false,
+            },
+            Act::InitializeAll,
+        ]
+    });
+    (
+        prop::collection::vec(begin, 1..3),
+        prop::collection::vec(act(), acts),
+    )
+        .prop_map(|(begin, acts)| begin.into_iter().flatten().chain(acts).collect())
+}
+
+fn act() -> impl Strategy<Value = Act> {
     let who = 0_usize..9;
     let amount = prop_oneof![3 => 0_u64..50_000_000_000, 1 => any::<u64>()];
-    let task = 0_usize..6;
-    let worker = prop_oneof![9 => 0_usize..4, 1 => 4_usize..6];
-    let digest = prop_oneof![4 => Just(1_u8), 1 => 0_u8..3];
-    let sound = |weight: f64| prop::bool::weighted(weight);
-    let fault = prop_oneof![8 => Just(0_u8), 2 => 1_u8..6];
+    let task = prop_oneof![8 => 0_usize..2, 1 => 0_usize..8];
+    let worker = prop_oneof![12 => 0_usize..4, 1 => 4_usize..6];
+    let digest = prop_oneof![5 => Just(1_u8), 1 => 0_u8..3];
+    let mostly = || prop::bool::weighted(0.9);
+    let seldom = || prop::bool::weighted(0.1);
+    let fault = prop_oneof![9 => Just(0_u8), 1 => 1_u8..6];
     prop_oneof![
-        3 => prop_oneof![3 => 1_u64..200, 3 => Just(600_u64), 1 => Just(2_100_u64), 1 => Just(3_000_u64)]
+        3 => prop_oneof![6 => 1_u64..200, 4 => Just(600_u64), 1 => Just(2_100_u64), 1 => Just(3_000_u64)]
             .prop_map(|secs| Act::Wait { secs }),
         1 => (who.clone(), amount.clone()).prop_map(|(who, amount)| Act::Deposit { who, amount }),
         1 => (who.clone(), amount.clone()).prop_map(|(who, amount)| Act::Withdraw { who, amount }),
@@ -177,27 +213,28 @@ pub(crate) fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(owner, spender, amount)| Act::Approve { owner, spender, amount }),
         1 => (who.clone(), who, 0_usize..12, amount)
             .prop_map(|(spender, from, to, amount)| Act::TransferFrom { spender, from, to, amount }),
-        6 => (wish(), prop_oneof![4 => Just(0_u8), 1 => any::<u8>()], any::<bool>())
+        7 => (wish(), prop_oneof![2 => Just(0_u8), 1 => 1_u8..61], any::<bool>())
             .prop_map(|(wish, fault, sponsored)| Act::Match { wish, fault, sponsored }),
-        2 => (wish(), 0_u8..4, sound(0.3), sound(0.8), any::<bool>())
+        2 => (wish(), 0_u8..4, prop::bool::weighted(0.2), mostly(), any::<bool>())
             .prop_map(|(wish, kind, close, right, by_stranger)| Act::Manage { wish, kind, close, right, by_stranger }),
-        8 => (0_usize..3, prop_oneof![9 => 0_u64..3, 1 => 0_u64..10])
+        2 => (0_usize..3, prop_oneof![9 => 0_u64..3, 1 => 0_u64..10])
             .prop_map(|(deal, index)| Act::Initialize { deal, index }),
-        1 => (0_usize..3, 0_u64..4).prop_map(|(deal, count)| Act::InitializeMany { deal, count }),
-        20 => (task.clone(), worker.clone(), digest.clone(), sound(0.2), fault.clone())
-            .prop_map(|(task, worker, digest, in_enclave, fault)| Act::Contribute { task, worker, digest, in_enclave, fault }),
-        16 => (task.clone(), worker.clone(), digest.clone())
-            .prop_map(|(task, worker, digest)| Act::Reveal { task, worker, digest }),
-        3 => (task.clone(), sound(0.9)).prop_map(|(task, right)| Act::Reopen { task, right }),
-        10 => (task.clone(), sound(0.9), any::<bool>(), sound(0.02))
+        5 => Just(Act::InitializeAll),
+        1 => (0_usize..3).prop_map(|deal| Act::InitializeUnevenly { deal }),
+        30 => (task.clone(), worker.clone(), digest.clone(), seldom(), fault.clone())
+            .prop_map(|(task, worker, digest, odd_enclave, fault)| Act::Contribute { task, worker, digest, odd_enclave, fault }),
+        24 => (task.clone(), worker.clone(), mostly(), mostly())
+            .prop_map(|(task, worker, winner, right)| Act::Reveal { task, worker, winner, right }),
+        4 => (task.clone(), mostly()).prop_map(|(task, right)| Act::Reopen { task, right }),
+        14 => (task.clone(), mostly(), any::<bool>(), prop::bool::weighted(0.02))
             .prop_map(|(task, right, with_data, long)| Act::Finalize { task, right, with_data, long }),
-        4 => (task.clone(), worker, digest, sound(0.2), any::<bool>(), fault)
-            .prop_map(|(task, worker, digest, in_enclave, with_data, fault)|
-                Act::ContributeAndFinalize { task, worker, digest, in_enclave, with_data, fault }),
-        3 => task.prop_map(|task| Act::Claim { task }),
+        4 => (task.clone(), worker, digest, seldom(), any::<bool>(), fault)
+            .prop_map(|(task, worker, digest, odd_enclave, with_data, fault)|
+                Act::ContributeAndFinalize { task, worker, digest, odd_enclave, with_data, fault }),
+        2 => task.prop_map(|task| Act::Claim { task }),
         1 => (any::<bool>(), 0_usize..3).prop_map(|(initialize, deal)| Act::ClaimAll { initialize, deal }),
-        1 => (any::<bool>(), sound(0.7)).prop_map(|(set, right)| Act::Broker { set, right }),
-        1 => (prop_oneof![1_u64..1_000, any::<u64>()], sound(0.5)).prop_map(|(secs, right)| Act::Category { secs, right }),
+        1 => (any::<bool>(), mostly()).prop_map(|(set, right)| Act::Broker { set, right }),
+        1 => (prop_oneof![1_u64..1_000, any::<u64>()], mostly()).prop_map(|(secs, right)| Act::Category { secs, right }),
     ]
 }
 
@@ -299,11 +336,24 @@ impl Town {
                 };
                 (self.scheduler.address, verb.verb())
             }
-            Act::InitializeMany { deal, count } => {
+            Act::InitializeAll => {
+                let (dealid, first) = self.deal_number(0);
+                let size = self
+                    .hub
+                    .deals
+                    .get(&dealid)
+                    .map_or(0, |deal| deal.bot_size.to::<u64>());
+                let verb = abi::initializeArrayCall {
+                    dealid: (0..size).map(|_| dealid.0).collect(),
+                    idx: (0..size).map(|index| first + U256::from(index)).collect(),
+                };
+                (self.sponsor.address, verb.verb())
+            }
+            Act::InitializeUnevenly { deal } => {
                 let (dealid, first) = self.deal_number(deal);
                 let verb = abi::initializeArrayCall {
                     dealid: vec![dealid.0; 2],
-                    idx: (0..count).map(|index| first + U256::from(index)).collect(),
+                    idx: vec![first],
                 };
                 (self.sponsor.address, verb.verb())
             }
@@ -311,11 +361,17 @@ impl Town {
                 task,
                 worker,
                 digest: number,
-                in_enclave,
+                odd_enclave,
                 fault,
             } => {
-                let (task, worker) = (self.task_number(task), self.worker(worker));
+                let task = self.task_number(task, TaskStatus::Active);
+                let worker = self.worker(worker);
+                let in_enclave = self.needs_enclave(task) ^ odd_enclave;
                 let mut verb = self.contribution(worker, task, digest(number), in_enclave);
+                if in_enclave && !self.hub.enclave_broker.is_zero() {
+                    let hash = authorization_hash(worker, task, self.enclave.address);
+                    verb.authorizationSign = self.broker.sign(message_hash(hash));
+                }
                 match fault {
                     1 => verb.authorizationSign = self.sponsor.sign(task.0),
                     2 => verb.authorizationSign = Bytes::from_static(b"short"),
@@ -329,18 +385,35 @@ impl Town {
             Act::Reveal {
                 task,
                 worker,
-                digest: number,
+                winner,
+                right,
             } => {
-                let verb = abi::revealCall {
-                    taskid: self.task_number(task).0,
-                    resultDigest: digest(number).0,
-                };
-                (self.worker(worker), verb.verb())
+                let id = self.task_number(task, TaskStatus::Revealing);
+                let task = self.hub.task(id);
+                let waiting = task.contributors.iter().copied().filter(|worker| {
+                    let contribution = self.hub.contribution(id, *worker);
+                    contribution.status == ContributionStatus::Contributed
+                        && (contribution.result_hash == task.consensus_value) == winner
+                });
+                let mut waiting = waiting;
+                let worker = waiting.next().unwrap_or(self.worker(worker));
+                let won = (0..3)
+                    .map(digest)
+                    .find(|digest| hash(id, *digest) == task.consensus_value);
+                let shown = won.filter(|_| right).unwrap_or(digest(7));
+                (
+                    worker,
+                    abi::revealCall {
+                        taskid: id.0,
+                        resultDigest: shown.0,
+                    }
+                    .verb(),
+                )
             }
             Act::Reopen { task, right } => (
                 self.scheduler_if(right),
                 abi::reopenCall {
-                    taskid: self.task_number(task).0,
+                    taskid: self.task_number(task, TaskStatus::Revealing).0,
                 }
                 .verb(),
             ),
@@ -350,7 +423,8 @@ impl Town {
                 with_data,
                 long,
             } => {
-                let task = self.task_number(task);
+                let task = self.task_number(task, TaskStatus::Revealing);
+                let with_data = with_data || self.has_callback(task);
                 let found =
                     (0..3).find(|number| digest(*number).0 == self.hub.task(task).result_digest);
                 let verb = abi::finalizeCall {
@@ -368,11 +442,14 @@ impl Town {
                 task,
                 worker,
                 digest: number,
-                in_enclave,
+                odd_enclave,
                 with_data,
                 fault,
             } => {
-                let (task, worker) = (self.task_number(task), self.worker(worker));
+                let task = self.task_number(task, TaskStatus::Active);
+                let worker = self.worker(worker);
+                let in_enclave = self.needs_enclave(task) ^ odd_enclave;
+                let with_data = with_data || self.has_callback(task);
                 let digest = digest(number);
                 let claim = self.contribution(worker, task, digest, in_enclave);
                 let mut verb = abi::contributeAndFinalizeCall {
@@ -404,7 +481,7 @@ impl Town {
             Act::Claim { task } => (
                 self.requester.address,
                 abi::claimCall {
-                    taskid: self.task_number(task).0,
+                    taskid: self.task_number(task, TaskStatus::Revealing).0,
                 }
                 .verb(),
             ),
@@ -507,13 +584,34 @@ impl Town {
         )
     }
 
-    /// The `number`th open task, then finished ones, then one that is none.
-    fn task_number(&self, number: usize) -> TaskId {
+    /// The `number`th task, first those in this state (the most contributed to before others), then other open ones,
+    /// then those that are over; one that is none if there are not so many.
+    fn task_number(&self, number: usize, status: TaskStatus) -> TaskId {
         let mut tasks: Vec<_> = self.hub.tasks.iter().collect();
-        tasks.sort_by_key(|(id, task)| (task.status.is_over(), **id));
+        tasks.sort_by_key(|(id, task)| {
+            let contributors = std::cmp::Reverse(task.contributors.len());
+            (
+                task.status != status,
+                task.status.is_over(),
+                contributors,
+                **id,
+            )
+        });
         tasks
             .get(number)
             .map_or(TaskId(B256::repeat_byte(0x7a)), |(id, _)| **id)
+    }
+
+    fn deal_of(&self, task: TaskId) -> Option<&Deal> {
+        self.hub.deals.get(&self.hub.task(task).deal)
+    }
+
+    fn needs_enclave(&self, task: TaskId) -> bool {
+        self.deal_of(task).is_some_and(Deal::needs_enclave)
+    }
+
+    fn has_callback(&self, task: TaskId) -> bool {
+        self.deal_of(task).is_some_and(Deal::has_callback)
     }
 
     fn wished(&self, wish: &Wish) -> Orders {

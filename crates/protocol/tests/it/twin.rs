@@ -3,6 +3,8 @@
 
 use std::sync::LazyLock;
 
+use alloy_primitives::{Bytes, U256};
+use alloy_sol_types::SolCall;
 use proptest::prelude::*;
 use protocol::abi::Hub as abi;
 use protocol::contribution::Contribution;
@@ -12,7 +14,7 @@ use protocol::payment::{KITTY, Nrlc};
 use protocol::task::Task;
 
 use crate::chain::Chain;
-use crate::life::{Act, act};
+use crate::life::{Act, life, lives};
 use crate::town::{Town, Verb};
 
 /// Deployed once; every life starts from a copy.
@@ -28,6 +30,18 @@ static START: LazyLock<(Chain, Town)> = LazyLock::new(|| {
         };
         let played = chain.play(call, &verb);
         assert_eq!(played, town.hub.step(call, verb));
+    }
+    // Workers of some history weigh more: 2, 3, 4 and 9.
+    for (worker, score) in town.workers.clone().into_iter().zip([0, 14, 15, 30]) {
+        let score = U256::from(score);
+        chain.set_score(worker.address, score);
+        assert_eq!(
+            chain.view(&abi::viewScoreCall {
+                worker: worker.address
+            }),
+            score
+        );
+        town.hub.scores.insert(worker.address, score);
     }
     (chain, town)
 });
@@ -112,10 +126,10 @@ fn live(acts: &[Act]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(lives(100))]
 
     #[test]
-    fn the_twin_and_the_contracts_agree(acts in prop::collection::vec(act(), 1..60)) {
+    fn the_twin_and_the_contracts_agree(acts in life(1..80)) {
         live(&acts);
     }
 }
@@ -129,9 +143,50 @@ fn the_hub_tells_the_same_constants() {
         town.hub.domain.separator()
     );
     for (number, category) in town.hub.categories.iter().enumerate() {
-        let catid = alloy_primitives::U256::from(number);
+        let catid = U256::from(number);
         let shown = chain.view(&abi::viewCategoryCall { catid });
         assert_eq!(protocol::deal::Category::from(shown), *category);
     }
     assert_eq!(chain.view(&abi::callbackgasCall {}), town.hub.callback_gas);
+}
+
+#[test]
+fn depositing_and_matching_in_one_step_agrees_too() {
+    let (mut chain, mut town) = START.clone();
+    let orders = town.orders(1, 1);
+    let matching: Bytes = town.matching(&orders).abi_encode().into();
+    let mut broken = orders.clone();
+    broken.request.category = U256::ONE;
+    let unfit: Bytes = town.matching(&broken).abi_encode().into();
+    let claim: Bytes = abi::claimCall {
+        taskid: Default::default(),
+    }
+    .abi_encode()
+    .into();
+    let junk = Bytes::from([&abi::matchOrdersCall::SELECTOR[..], &[0xff; 40]].concat());
+
+    let requester = town.requester.address;
+    let sponsor = town.sponsor.address;
+    let tries = [
+        (requester, Bytes::new()),
+        (requester, Bytes::from_static(&[1, 2])),
+        (requester, claim),
+        (requester, unfit),
+        (requester, junk),
+        (sponsor, matching.clone()),
+        (requester, matching.clone()),
+        (requester, matching),
+    ];
+    for (number, (sender, data)) in tries.into_iter().enumerate() {
+        let call = Call {
+            sender,
+            time: town.time,
+        };
+        let amount = Nrlc::rlc(1).0;
+        let on_chain = chain.deposit_by_approval(call, amount, &data);
+        let on_paper = town.hub.deposit_by_approval(call, amount, &data);
+        assert_eq!(on_paper, on_chain, "try {number}");
+        compare(&mut chain, &town.hub);
+    }
+    assert_eq!(town.hub.deals.len(), 1);
 }
