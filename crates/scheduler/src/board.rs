@@ -764,7 +764,9 @@ impl State {
                     deadline_secs.min(until.end)
                 };
                 let job = match (task.revealed().next().is_some(), &task.result) {
-                    (true, None) if task.asked.is_none() => Some(Job::Upload),
+                    (true, None) if task.asked.is_none() && task.given_up.is_none() => {
+                        Some(Job::Upload)
+                    }
                     (true, None) => None,
                     (true, Some(_)) if late || task.all_winners_revealed() => Some(Job::Finalize),
                     (true, Some(_)) => None,
@@ -1026,6 +1028,12 @@ impl State {
         let now = now_secs();
         let mut events = Vec::new();
         let mut reveals = Vec::new();
+        let mut overdue = Vec::new();
+        let chain_now = self.chain_now();
+        let late = |task: &Task| {
+            let deal = self.deals.get(&task.deal);
+            deal.is_some_and(|deal| chain_now >= deal.deadlines().contribution)
+        };
         for entry in self.tasks.values().filter(|entry| !entry.task.is_closed()) {
             let task = &entry.task;
             let time_secs = self
@@ -1054,6 +1062,14 @@ impl State {
                     _ => {}
                 }
             }
+            // Nobody could contribute any more; better said than waited for.
+            if matches!(task.stage, Stage::Unset | Stage::Active)
+                && task.given_up.is_none()
+                && late(task)
+            {
+                let reason = "the time to contribute is over".to_owned();
+                overdue.push((task.id, Event::GivenUp { reason }));
+            }
             if let Some(asked) = task.asked
                 && now.saturating_sub(asked.at_secs) >= self.limits.upload_timeout_secs
             {
@@ -1073,6 +1089,9 @@ impl State {
                 let reason = "too long without a sign of it; others have it now".to_owned();
                 self.send(worker, ToWorker::Abandon { task, reason });
             }
+        }
+        for (task, event) in overdue {
+            self.apply(task, event);
         }
         for (worker, task) in reveals {
             self.send(worker, ToWorker::Reveal { task });

@@ -66,8 +66,8 @@ pub struct Options {
     /// seconds. Default 5.
     #[serde(default = "default_reconnect_grace_secs")]
     pub reconnect_grace_secs: u64,
-    /// A worker that declined a task, or failed it by its own fault, is not asked for the same task again within this
-    /// time, seconds. Default 60.
+    /// Pause before a worker that declined a task, or failed it by its own fault, is asked for the same task a fourth
+    /// time, seconds; shorter before, longer after. Default 60.
     #[serde(default = "default_second_try_secs")]
     pub second_try_secs: u64,
     /// Silence after which a worker's connection counts as broken, seconds; it is pinged three times within it.

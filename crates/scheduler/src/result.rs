@@ -81,6 +81,23 @@ pub(crate) async fn put(
             ));
         }
     };
+    if callback.is_none() && wants_callback(context, task) {
+        // Not this worker's fault: whoever computes it right gets the same, and the hub would refuse to finalize.
+        let reason =
+            "the deal names a contract to call, but the application left no callback-data for it";
+        tracing::warn!(task.id = %task, reason, "given up");
+        context.board.apply(task, Event::UploadFailed { worker });
+        context.board.apply(
+            task,
+            Event::GivenUp {
+                reason: reason.to_owned(),
+            },
+        );
+        return Err(Refusal::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            reason.to_owned(),
+        ));
+    }
     let stored = context
         .blobs
         .put_file(&incoming.path)
@@ -103,6 +120,12 @@ pub(crate) async fn put(
         ));
     }
     Ok(StoredResult { task, blob })
+}
+
+fn wants_callback(context: &Context, task: TaskId) -> bool {
+    let state = context.board.lock();
+    let deal = state.task(task).and_then(|task| state.deal(task.deal));
+    deal.is_some_and(|deal| deal.deal.has_callback())
 }
 
 /// The result, once it is here and the task still open.
@@ -428,5 +451,134 @@ impl<R: Read + io::Seek> Zip<R> {
             }
             hasher.update(&piece[..length]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use protocol::result::sha256;
+    use zip::write::SimpleFileOptions;
+    use zip::{CompressionMethod, ZipWriter};
+
+    use super::*;
+
+    fn zip(files: &[(&str, &str)]) -> Vec<u8> {
+        let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, text) in files {
+            if name.ends_with('/') {
+                zip.add_directory(name.trim_end_matches('/'), stored)
+                    .expect("a folder");
+            } else {
+                zip.start_file(*name, stored).expect("a file");
+                zip.write_all(text.as_bytes()).expect("its bytes");
+            }
+        }
+        zip.finish().expect("a zip").into_inner()
+    }
+
+    fn digest(files: &[(&str, &str)]) -> Result<(Digest, Option<Bytes>), Fault> {
+        let bytes = zip(files);
+        let length = bytes.len() as u64;
+        Zip::open(ZipArchive::new(Cursor::new(bytes))?, length)?.digest()
+    }
+
+    #[test]
+    fn without_computed_json_everything_but_standard_error_counts() {
+        let files = [
+            ("a/b.txt", "deep"),
+            ("a/", ""),
+            ("stdout.txt", "said"),
+            ("stderr.txt", "1"),
+        ];
+        let mut manifest = Manifest::new();
+        for (name, text) in [("a/b.txt", "deep"), ("stdout.txt", "said")] {
+            let file = ManifestFile {
+                length: text.len() as u64,
+                sha256: sha256(text.as_bytes()),
+            };
+            manifest.add(name, file).expect("a path");
+        }
+        assert_eq!(digest(&files).expect("a result").0, manifest.digest());
+        let noisy = [
+            ("a/b.txt", "deep"),
+            ("stdout.txt", "said"),
+            ("stderr.txt", "other"),
+        ];
+        assert_eq!(digest(&noisy).expect("a result").0, manifest.digest());
+        let other = [("a/b.txt", "DEEP"), ("stdout.txt", "said")];
+        assert_ne!(digest(&other).expect("a result").0, manifest.digest());
+    }
+
+    #[test]
+    fn computed_json_may_name_a_file_a_folder_or_a_callback() {
+        let computed = r#"{"deterministic-output-path":"/iexec_out/r/x.txt"}"#;
+        let files = [
+            ("computed.json", computed),
+            ("r/x.txt", "1"),
+            ("r/y.txt", "2"),
+            ("r/s/z", "3"),
+        ];
+        assert_eq!(
+            digest(&files).expect("a file").0,
+            Digest::of_file(sha256(b"1"))
+        );
+
+        let computed = r#"{"deterministic-output-path":"/iexec_out/r"}"#;
+        let files = [
+            ("computed.json", computed),
+            ("r/x.txt", "1"),
+            ("r/y.txt", "2"),
+            ("r/s/z", "3"),
+        ];
+        let folder =
+            Digest::of_folder([("x.txt", Some(sha256(b"1"))), ("y.txt", Some(sha256(b"2")))]);
+        assert_eq!(digest(&files).expect("a folder").0, folder);
+
+        let computed = r#"{"callback-data":"0x0102"}"#;
+        let (found, data) = digest(&[("computed.json", computed)]).expect("a callback");
+        assert_eq!(
+            (found, data),
+            (
+                Digest::of_callback(&[1, 2]),
+                Some(Bytes::from_static(&[1, 2]))
+            )
+        );
+    }
+
+    #[test]
+    fn all_of_iexec_out_leaves_our_own_two_files_out() {
+        let computed = r#"{"deterministic-output-path":"/iexec_out"}"#;
+        let files = [
+            ("computed.json", computed),
+            ("stderr.txt", "e"),
+            ("stdout.txt", "o"),
+            ("x", "1"),
+        ];
+        let folder = Digest::of_folder([
+            ("computed.json", Some(sha256(computed.as_bytes()))),
+            ("x", Some(sha256(b"1"))),
+        ]);
+        assert_eq!(digest(&files).expect("a folder").0, folder);
+    }
+
+    #[test]
+    fn what_is_declared_must_be_there() {
+        let computed = r#"{"deterministic-output-path":"/iexec_out/r"}"#;
+        let fault = digest(&[("computed.json", computed)]).expect_err("nothing there");
+        assert!(matches!(fault, Fault::Missing(_)), "{fault}");
+        let empty = [("computed.json", computed), ("r/", "")];
+        assert_eq!(
+            digest(&empty).expect("an empty folder").0,
+            Digest::of_folder::<&str>([])
+        );
+    }
+
+    #[test]
+    fn paths_that_climb_and_bytes_that_are_no_zip_are_refused() {
+        digest(&[("../x", "1")]).expect_err("it climbs");
+        assert!(ZipArchive::new(Cursor::new(b"no zip".to_vec())).is_err());
     }
 }

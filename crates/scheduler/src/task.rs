@@ -457,29 +457,31 @@ impl Task {
                 .is_none_or(|replica| replica.state.may_be_followed())
     }
 
-    /// Whether to ask this worker (again), now. A worker whose earlier try ended by its own fault gets a pause, and
-    /// three tries in all; one whose app failed gets no second, since it would fail again.
+    /// Whether to ask this worker (again), now. Who was away may start over; who declined, or failed by its own fault,
+    /// gets a pause that grows from try to try, since the reason may pass (all slots busy, no stake left); where the
+    /// app itself failed it would fail again.
     pub(crate) fn may_ask(&self, worker: Address, now_secs: u64, pause_secs: u64) -> Asking {
         let Some(last) = self.latest(worker) else {
             return Asking::Now;
         };
-        if self.given_up.is_some() || !last.state.may_be_followed() {
-            return Asking::Never;
-        }
-        if self
+        let tries = self
             .replicas
             .iter()
             .filter(|replica| replica.worker == worker)
-            .count()
-            >= TRIES_PER_WORKER
-        {
+            .count();
+        if self.given_up.is_some() || tries >= TRIES_PER_WORKER {
             return Asking::Never;
         }
         let after = match &last.state {
-            // It was away, and is here: nothing speaks against it.
-            ReplicaState::Lost | ReplicaState::Abandoned => last.since_secs,
-            ReplicaState::Declined { .. } | ReplicaState::Failed(_) => last.since_secs + pause_secs,
-            ReplicaState::Assigned
+            ReplicaState::Lost | ReplicaState::Abandoned if tries < 3 => last.since_secs,
+            ReplicaState::Lost | ReplicaState::Abandoned | ReplicaState::Declined { .. } => {
+                last.since_secs + pause_after(tries, pause_secs)
+            }
+            ReplicaState::Failed(failure) if failure.cause == FailureCause::Worker => {
+                last.since_secs + pause_after(tries, pause_secs)
+            }
+            ReplicaState::Failed(_)
+            | ReplicaState::Assigned
             | ReplicaState::Computing
             | ReplicaState::Contributed { .. }
             | ReplicaState::Revealed { .. }
@@ -576,6 +578,9 @@ impl Task {
                 "waiting for consensus".to_owned()
             }
             Stage::Active => "waiting for a worker".to_owned(),
+            Stage::Revealing { .. } if self.given_up.is_some() => {
+                format!("given up: {}", self.given_up.as_deref().unwrap_or_default())
+            }
             Stage::Revealing { .. } if self.revealed().next().is_none() => "revealing".to_owned(),
             Stage::Revealing { .. } if self.result.is_none() => "uploading".to_owned(),
             Stage::Revealing { .. } => "finalizing".to_owned(),
@@ -663,7 +668,16 @@ impl Task {
 }
 
 /// Most tries of one worker at one task: one that breaks every time shall not break for ever.
-const TRIES_PER_WORKER: usize = 3;
+const TRIES_PER_WORKER: usize = 50;
+
+/// The pause after so many tries of one worker: short at first, `pause_secs` after the third, then doubling.
+fn pause_after(tries: usize, pause_secs: u64) -> u64 {
+    match tries {
+        0 | 1 => pause_secs / 30,
+        2 => pause_secs / 6,
+        more => pause_secs << (more - 3).min(4),
+    }
+}
 
 /// Between two questions to one worker for the same result, seconds.
 const UPLOAD_PAUSE_SECS: u64 = 5;
@@ -949,25 +963,20 @@ mod tests {
     }
 
     #[test]
-    fn who_declined_gets_a_pause_and_three_tries_in_all() {
+    fn who_declined_gets_a_pause_that_grows() {
         let declined = Event::Declined {
             worker: A,
             reason: "no stake".to_owned(),
         };
-        let mut task = after([
-            Event::Initialized,
-            Event::Assigned { worker: A },
-            declined.clone(),
-        ]);
-        assert_eq!(task.may_ask(A, 100, 60), Asking::From(160));
-        assert_eq!(task.may_ask(A, 160, 60), Asking::Now);
-        for _ in 0..2 {
+        let mut task = after([Event::Initialized]);
+        for pause in [2, 10, 60, 120, 240, 480, 960, 960] {
             task = task
                 .apply(Event::Assigned { worker: A }, 100)
                 .expect("a new try");
-            task = task.apply(declined.clone(), 100).expect("declined again");
+            task = task.apply(declined.clone(), 100).expect("declined");
+            assert_eq!(task.may_ask(A, 100, 60), Asking::From(100 + pause));
+            assert_eq!(task.may_ask(A, 100 + pause, 60), Asking::Now);
         }
-        assert_eq!(task.may_ask(A, 10_000, 60), Asking::Never);
     }
 
     #[test]

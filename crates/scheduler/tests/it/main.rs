@@ -6,6 +6,7 @@ mod pool;
 mod script;
 
 mod doors;
+mod pace;
 mod restarts;
 mod troubles;
 mod walk;

@@ -219,16 +219,26 @@ impl Pool {
 
     /// Moves the chain's clock.
     pub(crate) async fn pass(&self, secs: u64) {
-        let client = reqwest::Client::new();
-        for (method, params) in [("evm_increaseTime", vec![secs]), ("evm_mine", vec![])] {
-            let call = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-            client
-                .post(self.devchain.http_url())
-                .json(&call)
-                .send()
-                .await
-                .expect("the node answers");
-        }
+        self.node("evm_increaseTime", serde_json::json!([secs]))
+            .await;
+        self.node("evm_mine", serde_json::json!([])).await;
+    }
+
+    /// Asks the node for something only a development node does.
+    pub(crate) async fn node(&self, method: &str, params: serde_json::Value) -> serde_json::Value {
+        let call =
+            serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let answer = reqwest::Client::new()
+            .post(self.devchain.http_url())
+            .json(&call)
+            .send()
+            .await;
+        let answer: serde_json::Value = answer
+            .expect("the node answers")
+            .json()
+            .await
+            .expect("JSON");
+        answer["result"].clone()
     }
 }
 

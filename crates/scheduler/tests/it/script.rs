@@ -37,6 +37,8 @@ pub(crate) enum Conduct {
     Sleeps,
     /// Contributes and never reveals.
     Silent,
+    /// Honest, with a result for the requester's contract.
+    CallsBack,
 }
 
 /// A running scripted worker; dropping it ends it.
@@ -155,6 +157,22 @@ pub(crate) fn result(text: &str) -> (Vec<u8>, Digest) {
         }
     }
     (zip.finish().expect("a zip").into_inner(), manifest.digest())
+}
+
+/// What a contract is to be called with.
+pub(crate) const CALLBACK: &[u8] = &[0xca, 0x11];
+
+fn callback() -> (Vec<u8>, Digest) {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    zip.start_file("computed.json", stored).expect("a file");
+    zip.write_all(br#"{"callback-data":"0xca11"}"#)
+        .expect("its bytes");
+    (
+        zip.finish().expect("a zip").into_inner(),
+        Digest::of_callback(CALLBACK),
+    )
 }
 
 impl Script {
@@ -282,11 +300,18 @@ impl Script {
                 return;
             }
             Conduct::Lies => format!("a lie about {}", assignment.index),
-            Conduct::Honest | Conduct::Dies | Conduct::UploadsWrong | Conduct::Silent => {
+            Conduct::Honest
+            | Conduct::Dies
+            | Conduct::UploadsWrong
+            | Conduct::Silent
+            | Conduct::CallsBack => {
                 format!("the truth about {}", assignment.index)
             }
         };
-        let (zip, digest) = result(&text);
+        let (zip, digest) = match self.conduct {
+            Conduct::CallsBack => callback(),
+            _ => result(&text),
+        };
         self.held.lock().unwrap().insert(task, Held { zip, digest });
         let authorization = assignment.authorization;
         match sdk::contribution::contribute(

@@ -168,3 +168,38 @@ async fn an_input_in_the_pools_own_store_needs_no_fetch_and_its_pin_is_checked()
         .await;
     assert!(report.state.contains("sha256"), "{}", report.state);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_without_data_for_the_contract_of_the_deal_is_given_up() {
+    let pool = Pool::start().await;
+    let _worker = pool.worker(0, Conduct::Honest, 1);
+    let contract = alloy_primitives::Address::repeat_byte(0xcc);
+    let deal = pool
+        .request_with(1, |request| request.callback = contract)
+        .await;
+    let task = pool.tasks_of(deal).await[0];
+    let report = pool
+        .until_reported(task, |report| report.state.starts_with("given up"))
+        .await;
+    assert!(report.state.contains("callback-data"), "{}", report.state);
+    pool.pass(3001).await;
+    pool.until(task, TaskStatus::Failed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_reorganisation_takes_back_is_done_again() {
+    let pool = Pool::start().await;
+    let worker = pool.worker(0, Conduct::Honest, 1);
+    let warm = pool.request(1, 1, "").await;
+    pool.completed(warm).await;
+    let deal = pool.request(2, 1, "").await;
+    let snapshot = pool.node("evm_snapshot", serde_json::json!([])).await;
+    pool.completed(deal).await;
+    pool.handle().idle().await;
+    pool.node("evm_revert", serde_json::json!([snapshot])).await;
+    for task in pool.tasks_of(deal).await {
+        pool.until(task, TaskStatus::Completed).await;
+    }
+    pool.handle().idle().await;
+    drop(worker);
+}

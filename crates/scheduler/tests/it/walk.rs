@@ -4,7 +4,7 @@ use protocol::result::ResultLink;
 use protocol::task::TaskStatus;
 
 use crate::pool::{PRICE, Pool, eventually};
-use crate::script::{Conduct, result};
+use crate::script::{CALLBACK, Conduct, result};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_worker_takes_a_task_from_deal_to_payment() {
@@ -114,4 +114,21 @@ async fn a_bag_is_done_by_several_workers_side_by_side() {
     for task in tasks {
         assert_eq!(pool.task(task).await.status, TaskStatus::Completed);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_for_a_contract_is_handed_to_it() {
+    let pool = Pool::start().await;
+    let _worker = pool.worker(0, Conduct::CallsBack, 1);
+    let contract = alloy_primitives::Address::repeat_byte(0xcc);
+    let deal = pool
+        .request_with(1, |request| request.callback = contract)
+        .await;
+    let task = pool.completed(deal).await[0];
+    let task = pool.task(task).await;
+    assert_eq!(task.results_callback.as_ref(), CALLBACK);
+    assert_eq!(
+        ResultLink::parse(&task.results).expect("a link"),
+        ResultLink::callback(contract)
+    );
 }
