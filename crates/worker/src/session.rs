@@ -34,12 +34,11 @@ const WELCOME_WITHIN: Duration = Duration::from_secs(20);
 #[derive(Debug, thiserror::Error)]
 enum Cut {
     #[error("the pool does not tell what it is")]
-    NoInfo(#[source] sdk::pool::PoolError),
+    NoInfo(#[source] Box<sdk::pool::PoolError>),
     #[error("the chain cannot be used")]
-    NoChain(#[source] sdk::chain::ChainError),
-    #[error("the pool at {pool} is workerpool {found}, this worker means to work for {expected}")]
+    NoChain(#[source] Box<sdk::chain::ChainError>),
+    #[error("the pool is workerpool {found}, this worker means to work for {expected}")]
     OtherPool {
-        pool: Url,
         expected: alloy_primitives::Address,
         found: alloy_primitives::Address,
     },
@@ -63,6 +62,10 @@ enum Cut {
     Silent,
     #[error("the pool closed the line")]
     Closed,
+}
+
+fn no_info(error: sdk::pool::PoolError) -> Cut {
+    Cut::NoInfo(Box::new(error))
 }
 
 impl From<tokio_tungstenite::tungstenite::Error> for Cut {
@@ -110,7 +113,7 @@ async fn attend(
         // The pool is away. With what it said before, the chain can be reached all the same.
         (Err(_), None) => match remembered(office) {
             Some(info) => info,
-            None => return Err(asked.err().map_or(Cut::Closed, Cut::NoInfo)),
+            None => return Err(asked.err().map_or(Cut::Closed, no_info)),
         },
         (Err(_), Some(desk)) => desk.info.clone(),
     };
@@ -118,7 +121,7 @@ async fn attend(
     for entry in waiting.take().unwrap_or_default() {
         office.resume(&desk, entry);
     }
-    let info = asked.map_err(Cut::NoInfo)?;
+    let info = asked.map_err(no_info)?;
     let ours = runtime::profile().to_string();
     if info.runtime_profile != ours {
         return Err(Cut::OtherProfile {
@@ -140,9 +143,7 @@ async fn settle(
         .workerpool
         .filter(|expected| *expected != info.workerpool)
     {
-        let pool = office.options.pool.clone();
         return Err(Cut::OtherPool {
-            pool,
             expected,
             found: info.workerpool,
         });
@@ -163,7 +164,7 @@ async fn settle(
         .unwrap_or_else(|| info.rpc.clone());
     let chain = Box::pin(Chain::connect(&rpc, info.deployment.clone()))
         .await
-        .map_err(Cut::NoChain)?;
+        .map_err(|error| Cut::NoChain(Box::new(error)))?;
     remember(office, &info).map_err(Cut::Folder)?;
     let made = office.desk(chain, info).map_err(Cut::Folder)?;
     *desk = Some(made.clone());
