@@ -1,6 +1,5 @@
 //! End to end: the whole town, and what must be true of it whatever happens.
 
-mod command_line;
 mod misfortune;
 mod misuse;
 mod walk;

@@ -69,7 +69,7 @@ async fn an_app_that_eats_memory_is_stopped() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_writes_gigabytes_is_stopped() -> anyhow::Result<()> {
-    fails_with(&["flood"], "output").await
+    fails_with(&["flood"], "of files").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

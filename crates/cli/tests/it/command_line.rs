@@ -12,7 +12,7 @@ use testkit::errand;
 
 /// The binary that cargo built for these tests.
 fn oxec(data: &Path) -> Command {
-    let mut command = Command::new(testkit::binary());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oxec"));
     command
         .arg("--json")
         .arg("--data")

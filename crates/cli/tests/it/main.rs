@@ -1,0 +1,4 @@
+//! The `oxec` binary, run as a person runs it.
+
+mod command_line;
+mod help;
