@@ -574,7 +574,7 @@ impl State {
             return;
         };
         let before = entry.task.clone();
-        let after = before.clone().as_on_chain(chain, now_secs());
+        let after = before.clone().corrected_by(chain, now_secs());
         if after != before {
             tracing::info!(task.id = %id, from = ?before.stage, to = ?after.stage, "the chain corrects what we knew");
             self.replace(&before, after);

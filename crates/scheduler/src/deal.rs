@@ -22,6 +22,9 @@ use crate::context::Context;
 /// How long one fetch may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// The shortest pause between two tries, whatever the options say.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+
 /// Why something cannot be pinned.
 #[derive(Debug, thiserror::Error)]
 enum PinError {
@@ -118,9 +121,10 @@ async fn pin(context: &Context, deal: &DealEntry) {
                 break;
             }
         }
-        context
-            .pause(Duration::from_secs(context.options.pin_pause_secs))
-            .await;
+        let pause = Duration::from_secs(context.options.pin_pause_secs).max(PAUSE_MIN);
+        if !context.pause(pause).await {
+            return;
+        }
     }
     context.board.ring();
 }
@@ -162,7 +166,13 @@ async fn pin_app(context: &Context, app: Address) -> Result<PinnedBlob, PinError
         reason: error.to_string(),
     })?;
     let stored = match &location {
-        Location::Content { cid } => by_content(context, cid, "the application").await?,
+        Location::Content { cid } => {
+            let cid = cid.parse().map_err(|error: BlobError| PinError::Location {
+                app,
+                reason: error.to_string(),
+            })?;
+            by_content(context, cid, "the application").await?
+        }
         Location::Url(text) => {
             let url = text
                 .parse()
@@ -201,13 +211,14 @@ async fn pin_input(context: &Context, input: &Input) -> Result<PinnedInput, PinE
         .path()
         .strip_prefix("/ipfs/")
         .and_then(|cid| cid.parse::<blobs::Address>().ok());
+    let on_the_web = matches!(url.scheme(), "http" | "https");
     let stored = match content {
-        // Whatever door the URL names: these bytes are the same everywhere.
-        Some(cid) if holds(context, cid).await => stored_here(context, cid).await?,
-        Some(_) | None if matches!(url.scheme(), "http" | "https") => {
-            by_url(context, &url, expected).await?
-        }
-        Some(cid) => by_content(context, &cid.to_string(), &input.text).await?,
+        // Whatever door the URL names: these bytes are the same everywhere, also here or with a peer.
+        Some(cid) => match by_content(context, cid, &input.text).await {
+            Err(_) if on_the_web => by_url(context, &url, expected).await?,
+            found => found?,
+        },
+        None if on_the_web => by_url(context, &url, expected).await?,
         None => return Err(no_url()),
     };
     let found = B256::from(stored.sha256);
@@ -235,12 +246,15 @@ async fn holds(context: &Context, cid: blobs::Address) -> bool {
 }
 
 /// A blob known by its address: here, or at one of the peers' doors.
-async fn by_content(context: &Context, cid: &str, what: &str) -> Result<Stored, PinError> {
+async fn by_content(
+    context: &Context,
+    cid: blobs::Address,
+    what: &str,
+) -> Result<Stored, PinError> {
     let failed = |source| PinError::Fetch {
         what: what.to_owned(),
         source,
     };
-    let cid: blobs::Address = cid.parse().map_err(failed)?;
     let mut last = BlobError::NotFound { cid };
     if holds(context, cid).await {
         return stored_here(context, cid).await;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
@@ -62,13 +62,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route("/worker", get(worker::connect))
         .route("/tasks/{task}", get(task))
         .route("/deals/{deal}", get(deal))
-        // A result may be large; its own limit is checked while it streams.
-        .route(
-            "/results/{task}",
-            get(read_result)
-                .put(put_result)
-                .layer(DefaultBodyLimit::disable()),
-        )
+        .route("/results/{task}", get(read_result).put(put_result))
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(openapi))
         .with_state(context)

@@ -181,3 +181,30 @@ fn default_transactions_in_flight() -> usize {
 fn default_open_tasks_limit() -> usize {
     20_000
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORTEST: &str = r#"{
+        "workerpool": "0x00000000000000000000000000000000000000aa",
+        "database": "pool.sqlite",
+        "rpc": "http://127.0.0.1:8545",
+        "runtime_profile": "p"
+    }"#;
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let read: Options = serde_json::from_str(SHORTEST).expect("enough");
+        let workerpool = Address::left_padding_from(&[0xaa]);
+        let rpc = "http://127.0.0.1:8545".parse().expect("a URL");
+        assert_eq!(read, Options::new(workerpool, "pool.sqlite", rpc, "p"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        let mistyped = SHORTEST.replacen('{', r#"{ "pin_tires": 5,"#, 1);
+        let error = serde_json::from_str::<Options>(&mistyped).expect_err("a slip of the pen");
+        assert!(error.to_string().contains("pin_tires"), "{error}");
+    }
+}

@@ -356,7 +356,7 @@ impl Task {
     }
 
     /// The task as the chain tells it when asked as a whole, which goes before all we believed. `now_secs` as above.
-    pub(crate) fn as_on_chain(mut self, chain: OnChain, now_secs: u64) -> Self {
+    pub(crate) fn corrected_by(mut self, chain: OnChain, now_secs: u64) -> Self {
         let reopened = self.consensus().is_some() && chain.stage == Stage::Active;
         if reopened {
             self.asked = None;
@@ -1121,7 +1121,7 @@ mod tests {
                 },
             )],
         };
-        let task = believed.as_on_chain(chain, 200);
+        let task = believed.corrected_by(chain, 200);
         assert_eq!(task.stage, Stage::Active);
         assert_eq!(
             task.latest(A).map(|replica| &replica.state),
@@ -1149,6 +1149,6 @@ mod tests {
                 },
             )],
         };
-        assert_eq!(task.clone().as_on_chain(chain, 200), task);
+        assert_eq!(task.clone().corrected_by(chain, 200), task);
     }
 }

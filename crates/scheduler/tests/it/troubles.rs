@@ -203,3 +203,29 @@ async fn what_a_reorganisation_takes_back_is_done_again() {
     pool.handle().idle().await;
     drop(worker);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_a_peer_holds_is_fetched_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = blobs::Store::folder(folder.path()).expect("a store");
+    let stored = store.put_bytes(&vec![7; 300_000]).await.expect("stored");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let door = format!("http://{}", listener.local_addr().expect("an address"));
+    let router = blobs::door(store, blobs::DoorOptions::default());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let pool = Pool::start_with(|options| options.peers = vec![door.parse().expect("a URL")]).await;
+    let _worker = pool.worker(0, Conduct::Honest, 1);
+    let params = format!(
+        r#"{{"iexec_input_files":["http://nowhere.invalid/ipfs/{}"]}}"#,
+        stored.cid
+    );
+    let deal = pool.request(1, 1, &params).await;
+    pool.completed(deal).await;
+    assert!(
+        pool.blobs.has(stored.cid).await.expect("asked"),
+        "and pinned here"
+    );
+}
