@@ -283,8 +283,7 @@ impl Chain {
         let request = TransactionRequest::default()
             .to(to)
             .input(Bytes::from(call.abi_encode()).into());
-        let data =
-            Box::pin(self.eth_call(verb::<C>(), request, "latest".to_owned())).await?;
+        let data = Box::pin(self.eth_call(verb::<C>(), request, "latest".to_owned())).await?;
         self.decode_return::<C>(to, &data)
     }
 

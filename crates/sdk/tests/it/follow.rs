@@ -8,7 +8,7 @@ use sdk::chain::{Chain, ChainOptions, EventStream, Followed};
 use sdk::payment;
 
 use crate::proxy::Proxy;
-use crate::town::{Town, url};
+use crate::town::{Town, nano_rlc, url};
 
 /// Amounts deposited, as told, until `count` of them came.
 async fn deposits(stream: &mut EventStream, count: usize) -> Vec<u64> {
@@ -34,7 +34,7 @@ async fn deposits(stream: &mut EventStream, count: usize) -> Vec<u64> {
 async fn deposit_each(chain: &Chain, wallet: &sdk::wallet::Wallet, amounts: std::ops::Range<u64>) {
     let sender = chain.sender(wallet);
     for amount in amounts {
-        payment::deposit(&sender, Nrlc::nrlc(amount))
+        payment::deposit(&sender, nano_rlc(amount))
             .await
             .expect("deposited");
     }

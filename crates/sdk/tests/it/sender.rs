@@ -13,7 +13,7 @@ use sdk::wallet::Wallet;
 use tokio::task::JoinSet;
 
 use crate::proxy::Proxy;
-use crate::town::{Town, url};
+use crate::town::{Town, nano_rlc, url};
 
 /// Sends `count` transfers of 1 nRLC from as many tasks at once.
 async fn many_transfers(
@@ -51,7 +51,7 @@ async fn check(town: &Town, to: Address, results: Vec<Result<Receipt, ChainError
     let arrived = payment::wallet_balance(&town.chain, to)
         .await
         .expect("a balance");
-    assert_eq!(arrived, Nrlc::nrlc(count), "each exactly once");
+    assert_eq!(arrived, nano_rlc(count), "each exactly once");
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn where_blocks_take_their_time_many_share_one() {
 #[tokio::test]
 async fn a_refused_transaction_does_not_hold_up_those_behind_it() {
     let town = Town::start().await;
-    let sender = town.somebody(Nrlc::nrlc(20)).await;
+    let sender = town.somebody(nano_rlc(20)).await;
     let to = Wallet::random().address();
     // Only 20 of these can be paid.
     let results = many_transfers(&sender, to, 50).await;
@@ -161,19 +161,19 @@ async fn patience_has_an_end_and_says_so() {
     };
     let chain = town.connect(&proxy.http_url(), options).await;
     let sender = chain.sender(&wallet);
-    payment::deposit(&sender, Nrlc::nrlc(1))
+    payment::deposit(&sender, nano_rlc(1))
         .await
         .expect("while it is there");
     proxy.cut();
-    let error = payment::deposit(&sender, Nrlc::nrlc(1))
+    let error = payment::deposit(&sender, nano_rlc(1))
         .await
         .expect_err("nobody answers");
     assert!(error.is_transient(), "{error:?}");
     proxy.mend();
-    payment::deposit(&sender, Nrlc::nrlc(1))
+    payment::deposit(&sender, nano_rlc(1))
         .await
         .expect("it is back");
-    assert_eq!(town.account(wallet.address()).await.balance, Nrlc::nrlc(2));
+    assert_eq!(town.account(wallet.address()).await.balance, nano_rlc(2));
 }
 
 #[tokio::test]
@@ -211,7 +211,7 @@ async fn what_waits_too_long_is_sent_again_dearer_and_executed_once() {
         payment::wallet_balance(&town.chain, to)
             .await
             .expect("a balance"),
-        Nrlc::nrlc(1)
+        nano_rlc(1)
     );
     assert_eq!(
         receipt.block,

@@ -96,6 +96,10 @@ impl Town {
     }
 }
 
+pub(crate) fn nano_rlc(amount: u64) -> Nrlc {
+    Nrlc(U256::from(amount))
+}
+
 pub(crate) fn ether(whole: u64) -> U256 {
     U256::from(whole) * U256::from(10).pow(U256::from(18))
 }
