@@ -3,16 +3,13 @@
 //! Prices, owners and policies are frozen in it: what an owner changes afterwards does not touch it. Its tasks are
 //! the `bot_size` indices from `bot_first` on ("bag of tasks"), and all of them count time from `start_time`.
 
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::abi::Hub;
 use crate::ids::{DealId, TaskId};
 use crate::order::Tag;
 use crate::payment::{Nrlc, SCHEDULER_STAKE_PERCENT, percentage};
-
-/// The largest number of tasks anyone here walks through one by one.
-const INDEX_MAX: u64 = u64::MAX;
 
 /// An app, dataset or workerpool as a deal froze it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,8 +114,7 @@ impl Deal {
         let end = self
             .bot_first
             .saturating_add(self.bot_size)
-            .min(U256::from(INDEX_MAX))
-            .to::<u64>();
+            .saturating_to::<u64>();
         first..end
     }
 
@@ -214,20 +210,52 @@ impl From<Hub::Category> for Category {
     }
 }
 
-/// The bytes of a callback: `receiveResult(bytes32 taskid, bytes data)` of ERC-1154.
-#[must_use]
-pub fn callback_input(task: TaskId, data: &Bytes) -> Bytes {
-    use alloy_sol_types::SolCall;
-    receiver::receiveResultCall {
-        id: task.0,
-        result: data.clone(),
-    }
-    .abi_encode()
-    .into()
-}
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::B256;
 
-mod receiver {
-    alloy_sol_types::sol! {
-        function receiveResult(bytes32 id, bytes result) external;
+    use super::*;
+
+    fn bag(first: U256, size: u64) -> Deal {
+        let mut deal = Deal::from(Hub::Deal::default());
+        deal.bot_first = first;
+        deal.bot_size = U256::from(size);
+        deal
+    }
+
+    #[test]
+    fn an_unknown_deal_reads_as_one_that_does_not_exist() {
+        assert!(!Deal::from(Hub::Deal::default()).exists());
+    }
+
+    #[test]
+    fn the_tasks_of_a_deal_begin_where_the_request_was_left_off() {
+        let deal = bag(U256::from(5), 2);
+        let id = DealId(B256::repeat_byte(1));
+        let tasks: Vec<_> = deal.tasks(id).collect();
+        assert_eq!(
+            tasks,
+            [5, 6].map(|index| (index, TaskId::derive(id, U256::from(index))))
+        );
+        let known = [4, 5, 6, 7].map(|index| deal.has_index(U256::from(index)));
+        assert_eq!(known, [false, true, true, false]);
+        assert_eq!(bag(U256::MAX, 9).indices().count(), 0);
+    }
+
+    #[test]
+    fn a_scheduler_stakes_thirty_percent_rounded_down() {
+        for (price, stake) in [
+            (0, 0),
+            (3, 0),
+            (4, 1),
+            (10, 3),
+            (1_000_000_009, 300_000_002),
+        ] {
+            assert_eq!(scheduler_stake(Nrlc::nrlc(price)), Nrlc::nrlc(stake));
+        }
+        assert!(
+            scheduler_stake(Nrlc(U256::MAX)).0 < U256::MAX,
+            "no price is too large to take a part of"
+        );
     }
 }

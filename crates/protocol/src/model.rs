@@ -92,12 +92,17 @@ impl From<crate::consensus::Overflow> for Refusal {
 /// Events on success, a refusal otherwise.
 pub type Outcome = Result<Vec<Event>, Refusal>;
 
-/// Turns a struct of the ABI into the hub's error enum: `refuse!(TaskPending { taskid })`.
+/// A refusal by one of the hub's errors: `refusal!(TaskPending { taskid })`.
+macro_rules! refusal {
+    ($name:ident $fields:tt) => {
+        $crate::model::Refusal::from($crate::abi::Hub::HubErrors::$name($crate::abi::Hub::$name $fields))
+    };
+}
+
+/// Refuses: `refuse!(TaskPending { taskid })`.
 macro_rules! refuse {
     ($name:ident $fields:tt) => {
-        Err($crate::model::Refusal::from($crate::abi::Hub::HubErrors::$name(
-            $crate::abi::Hub::$name $fields,
-        )))
+        Err($crate::model::refusal!($name $fields))
     };
 }
 
@@ -117,7 +122,7 @@ macro_rules! emit {
     };
 }
 
-use {emit, refuse, require};
+use {emit, refusal, refuse, require};
 
 /// A callback the hub made after finalizing a task. It has no say in anything.
 #[derive(Debug, Clone, PartialEq, Eq)]

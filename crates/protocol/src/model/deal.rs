@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, U256};
 
-use super::{Call, Hub, Outcome, Refusal, emit, refuse, require};
+use super::{Call, Hub, Outcome, Refusal, emit, refusal, refuse, require};
 use crate::deal::{Deal, Resource, scheduler_stake};
 use crate::ids::{DealId, OrderHash};
 use crate::order::matching::{Match, Mismatch, Party};
@@ -286,47 +286,47 @@ fn check_bounds(deal: &Deal) -> Result<(), Refusal> {
 /// Each broken rule is an error of its own.
 impl From<Mismatch> for Refusal {
     fn from(mismatch: Mismatch) -> Self {
-        let refused: Result<(), Self> = match mismatch {
+        match mismatch {
             Mismatch::Category { requested, offered } => {
-                refuse!(CategoryMismatch { requested, offered })
+                refusal!(CategoryMismatch { requested, offered })
             }
             Mismatch::UnknownCategory { category, count } => {
-                refuse!(UnknownCategory { category, count })
+                refusal!(UnknownCategory { category, count })
             }
             Mismatch::Trust { requested, offered } => {
-                refuse!(InsufficientTrust { requested, offered })
+                refusal!(InsufficientTrust { requested, offered })
             }
-            Mismatch::AppPrice { price, max } => refuse!(AppOverpriced {
+            Mismatch::AppPrice { price, max } => refusal!(AppOverpriced {
                 price,
                 maxPrice: max
             }),
             Mismatch::DatasetPrice { price, max } => {
-                refuse!(DatasetOverpriced {
+                refusal!(DatasetOverpriced {
                     price,
                     maxPrice: max
                 })
             }
             Mismatch::WorkerpoolPrice { price, max } => {
-                refuse!(WorkerpoolOverpriced {
+                refusal!(WorkerpoolOverpriced {
                     price,
                     maxPrice: max
                 })
             }
             Mismatch::WorkerpoolTag { demanded, offered } => {
-                refuse!(TagNotOffered {
+                refusal!(TagNotOffered {
                     tag: demanded.0,
                     workerpoolTag: offered.0
                 })
             }
             Mismatch::AppTag { demanded, app } => {
-                refuse!(AppNotConfidential {
+                refusal!(AppNotConfidential {
                     tag: demanded.0,
                     appTag: app.0
                 })
             }
-            Mismatch::App { requested, offered } => refuse!(AppMismatch { requested, offered }),
+            Mismatch::App { requested, offered } => refusal!(AppMismatch { requested, offered }),
             Mismatch::Dataset { requested, offered } => {
-                refuse!(DatasetMismatch { requested, offered })
+                refusal!(DatasetMismatch { requested, offered })
             }
             Mismatch::Restricted {
                 by,
@@ -335,70 +335,66 @@ impl From<Mismatch> for Refusal {
                 account,
             } => match (by, of) {
                 (Party::Requester, _) => {
-                    refuse!(WorkerpoolRestrictedByRequest {
+                    refusal!(WorkerpoolRestrictedByRequest {
                         restriction,
                         account
                     })
                 }
                 (Party::App, Party::App | Party::Dataset) => {
-                    refuse!(DatasetRestrictedByApp {
+                    refusal!(DatasetRestrictedByApp {
                         restriction,
                         account
                     })
                 }
                 (Party::App, Party::Workerpool) => {
-                    refuse!(WorkerpoolRestrictedByApp {
+                    refusal!(WorkerpoolRestrictedByApp {
                         restriction,
                         account
                     })
                 }
                 (Party::App, Party::Requester) => {
-                    refuse!(RequesterRestrictedByApp {
+                    refusal!(RequesterRestrictedByApp {
                         restriction,
                         account
                     })
                 }
                 (Party::Dataset, Party::App | Party::Dataset) => {
-                    refuse!(AppRestrictedByDataset {
+                    refusal!(AppRestrictedByDataset {
                         restriction,
                         account
                     })
                 }
                 (Party::Dataset, Party::Workerpool) => {
-                    refuse!(WorkerpoolRestrictedByDataset {
+                    refusal!(WorkerpoolRestrictedByDataset {
                         restriction,
                         account
                     })
                 }
                 (Party::Dataset, Party::Requester) => {
-                    refuse!(RequesterRestrictedByDataset {
+                    refusal!(RequesterRestrictedByDataset {
                         restriction,
                         account
                     })
                 }
                 (Party::Workerpool, Party::App) => {
-                    refuse!(AppRestrictedByWorkerpool {
+                    refusal!(AppRestrictedByWorkerpool {
                         restriction,
                         account
                     })
                 }
                 (Party::Workerpool, Party::Dataset | Party::Workerpool) => {
-                    refuse!(DatasetRestrictedByWorkerpool {
+                    refusal!(DatasetRestrictedByWorkerpool {
                         restriction,
                         account
                     })
                 }
                 (Party::Workerpool, Party::Requester) => {
-                    refuse!(RequesterRestrictedByWorkerpool {
+                    refusal!(RequesterRestrictedByWorkerpool {
                         restriction,
                         account
                     })
                 }
             },
-        };
-        match refused {
-            Err(refusal) => refusal,
-            Ok(()) => unreachable!("every arm refuses"),
         }
     }
 }
