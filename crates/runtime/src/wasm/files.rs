@@ -160,6 +160,7 @@ pub(crate) struct Files {
     next: u64,
     /// Where the numbered files lie.
     store: PathBuf,
+    has_store: bool,
     handles: VecDeque<(Node, File)>,
     out: Node,
     /// Files and folders the application made, and bytes in them.
@@ -170,7 +171,8 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// An empty `/iexec_out` and `/tmp`, and the inputs. `store` must be an empty folder.
+    /// An empty `/iexec_out` and `/tmp`, and the inputs. `store` must not exist: it is made when the first byte is
+    /// written, which many programs never do.
     pub(crate) fn new(
         store: PathBuf,
         inputs: &[InputFile],
@@ -180,6 +182,7 @@ impl Files {
             nodes: BTreeMap::new(),
             next: Node::ROOT.0,
             store,
+            has_store: false,
             handles: VecDeque::new(),
             out: Node::ROOT,
             files: 0,
@@ -723,12 +726,20 @@ impl Files {
         }
         let opened: io::Result<File> = match self.nodes.get(&node).map(|entry| &entry.kind) {
             Some(Kind::Input { host_path, .. }) => File::open(host_path),
-            Some(Kind::Made { .. }) => OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(self.host_path(node)),
+            Some(Kind::Made { .. }) => {
+                if !self.has_store {
+                    fs::create_dir(&self.store).map_err(|error| {
+                        Failure::host(format!("making the folder {}", self.store.display()), error)
+                    })?;
+                    self.has_store = true;
+                }
+                OpenOptions::new()
+                    .read(true)
+                    .write(true)
+                    .create(true)
+                    .truncate(false)
+                    .open(self.host_path(node))
+            }
             Some(Kind::Folder { .. }) | None => return Err(Errno::BadDescriptor.into()),
         };
         let file =

@@ -204,7 +204,9 @@ impl Shared {
             result::collect(&folder.out, &folder.stdout)
         });
         // The numbered files that have got no name: scratch.
-        let _ = std::fs::remove_dir_all(&folder.store);
+        if folder.store.exists() {
+            let _ = std::fs::remove_dir_all(&folder.store);
+        }
         match collected {
             Ok(result) => Ok(Outcome {
                 result,

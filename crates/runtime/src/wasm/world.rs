@@ -77,8 +77,7 @@ impl Folder {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            fs::create_dir_all(&folder.out)?;
-            fs::create_dir(&folder.store)
+            fs::create_dir_all(&folder.out)
         })();
         done.map_err(|error| {
             Failure::host(format!("making the folder {}", path.display()), error)
