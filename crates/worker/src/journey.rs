@@ -982,3 +982,126 @@ pub(crate) fn environment(
     }
     variables
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::app::{App, Kind, Location};
+    use protocol::deal::{Category, Deal, Resource};
+    use protocol::ids::DealId;
+    use protocol::payment::Nrlc;
+    use sdk::wire::pool::PinnedBlob;
+
+    use super::*;
+
+    fn params(urls: &[&str]) -> DealParams {
+        DealParams {
+            input_files: urls.iter().map(|url| (*url).into()).collect(),
+            ..DealParams::default()
+        }
+    }
+
+    #[test]
+    fn inputs_bear_the_hash_of_their_url_and_their_own_name_unless_others_have_it_too() {
+        let urls = [
+            "http://a/tile.svg",
+            "http://b/tile.svg",
+            "http://a/font.ttf",
+            "http://a/font.ttf",
+            "http://a/",
+        ];
+        let params = params(&urls);
+        let hashed: Vec<String> = params
+            .input_files
+            .iter()
+            .map(|input| input.file_name())
+            .collect();
+        let expected = [
+            vec![hashed[0].clone()],
+            vec![hashed[1].clone()],
+            vec![hashed[2].clone(), "font.ttf".to_owned()],
+            vec![],
+            vec![hashed[4].clone()],
+        ];
+        assert_eq!(input_names(&params), expected);
+    }
+
+    #[test]
+    fn an_input_cannot_take_the_hashed_name_of_another() {
+        let victim = "http://a/x";
+        let hashed = params(&[victim]).input_files[0].file_name();
+        let thief = format!("http://b/{hashed}");
+        let names = input_names(&params(&[victim, &thief]));
+        assert_eq!(names[0], [hashed, "x".to_owned()]);
+        assert_eq!(names[1].len(), 1);
+    }
+
+    #[test]
+    fn the_environment_is_the_contracts() {
+        let resource = Resource {
+            pointer: Address::ZERO,
+            owner: Address::ZERO,
+            price: Nrlc::ZERO,
+        };
+        let terms = Terms {
+            deal: Deal {
+                app: resource,
+                dataset: resource,
+                workerpool: resource,
+                trust: alloy_primitives::U256::from(1),
+                category: alloy_primitives::U256::ZERO,
+                tag: Default::default(),
+                requester: Address::ZERO,
+                beneficiary: Address::ZERO,
+                callback: Address::ZERO,
+                params: String::new(),
+                start_time: 0,
+                bot_first: alloy_primitives::U256::from(10),
+                bot_size: alloy_primitives::U256::from(5),
+                worker_stake: Nrlc::ZERO,
+                scheduler_reward_ratio: alloy_primitives::U256::ZERO,
+                sponsor: Address::ZERO,
+            },
+            category: Category {
+                name: "XS".to_owned(),
+                description: String::new(),
+                time_secs: 300,
+            },
+            app: App {
+                owner: Address::ZERO,
+                name: String::new(),
+                kind: Kind::Wasm,
+                location: Location::Name("nowhere".to_owned()),
+                checksum: B256::ZERO,
+                mrenclave: Bytes::new(),
+            },
+            params: Ok(DealParams::default()),
+        };
+        let given = Assignment {
+            task: TaskId(B256::repeat_byte(2)),
+            deal: DealId(B256::repeat_byte(1)),
+            index: 12,
+            authorization: Bytes::new(),
+            enclave_challenge: Address::ZERO,
+            app: PinnedBlob {
+                cid: String::new(),
+                length: 0,
+                sha256: B256::ZERO,
+            },
+            inputs: Vec::new(),
+        };
+        let params = params(&["http://a/x"]);
+        let text: String = environment(&given, &terms, &params)
+            .iter()
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect();
+        let (deal, task) = ("01".repeat(32), "02".repeat(32));
+        let expected = format!(
+            "IEXEC_DEAL_ID=0x{deal}\nIEXEC_TASK_ID=0x{task}\nIEXEC_TASK_INDEX=12\nIEXEC_IN=/iexec_in\nIEXEC_OUT=/iexec_out\n\
+             IEXEC_BOT_SIZE=5\nIEXEC_BOT_FIRST_INDEX=10\nIEXEC_BOT_TASK_INDEX=12\nIEXEC_DATASET_ADDRESS=\n\
+             IEXEC_DATASET_FILENAME=\nIEXEC_INPUT_FILES_NUMBER=1\nIEXEC_INPUT_FILES_FOLDER=/iexec_in\n\
+             IEXEC_INPUT_FILE_NAME_1={}\n",
+            params.input_files[0].file_name()
+        );
+        assert_eq!(text, expected);
+    }
+}
