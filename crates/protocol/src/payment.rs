@@ -50,13 +50,7 @@ impl Nrlc {
         Self(U256::from(whole) * PER_RLC)
     }
 
-    /// An amount in nRLC, the unit of everything here.
-    #[must_use]
-    pub fn new(amount: u64) -> Self {
-        Self(U256::from(amount))
-    }
-
-    /// The same, where the unit should be read off the page.
+    /// So many nRLC.
     #[expect(
         clippy::self_named_constructors,
         reason = "beside `rlc`, it names the unit of its argument"
