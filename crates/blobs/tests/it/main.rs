@@ -1,8 +1,6 @@
 //! The crate from outside: a store on a real disk, a door on a real port.
 
 // The name everybody else knows it by.
-extern crate oxec_blobs as blobs;
-
 mod door;
 mod store;
 

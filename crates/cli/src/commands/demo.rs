@@ -60,6 +60,15 @@ pub async fn run(context: Context, demo: Demo) -> anyhow::Result<()> {
     let output = context.output;
     let began = Instant::now();
     let mut took = Vec::new();
+    // Said now rather than after all the work.
+    if let Some(parent) = demo
+        .out
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot make the folder {}", parent.display()))?;
+    }
 
     // Another person's data folder is not touched; a town to look at and forget.
     let folder = tempfile::Builder::new()
@@ -131,14 +140,6 @@ pub async fn run(context: Context, demo: Demo) -> anyhow::Result<()> {
 
     let at = Instant::now();
     let picture = cut.join(&done.tiles)?;
-    if let Some(parent) = demo
-        .out
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(parent)
-            .with_context(|| format!("cannot make the folder {}", parent.display()))?;
-    }
     picture
         .save(&demo.out)
         .with_context(|| format!("cannot write the picture to {}", demo.out.display()))?;

@@ -65,7 +65,7 @@ fn list(context: &Context) -> anyhow::Result<()> {
         .into_iter()
         .map(|(name, path)| Kept {
             name,
-            address: address_in_name(&path),
+            address: sdk::wallet::keystore_address(&path).ok(),
             keystore: path.display().to_string(),
         })
         .collect();
@@ -117,14 +117,4 @@ async fn show(context: &Context) -> anyhow::Result<()> {
         (Some(rlc), Some(wei)) => format!("{}\n{rlc} in the wallet (see `oxec account show` for what is at the hub), {wei} wei for gas", owned.address),
         _ => format!("{}\n(no town is up, so what it owns is not known here)", owned.address),
     })
-}
-
-/// A keystore's file name ends with its address: `UTC--<time>--<40 hexadecimal digits>`.
-fn address_in_name(path: &Path) -> Option<Address> {
-    path.file_name()?
-        .to_str()?
-        .rsplit("--")
-        .next()?
-        .parse()
-        .ok()
 }

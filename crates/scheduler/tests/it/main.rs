@@ -1,7 +1,5 @@
 //! The scheduler against a real chain, with scripted workers that send real transactions.
 
-extern crate oxec_scheduler as scheduler;
-
 mod pool;
 mod script;
 

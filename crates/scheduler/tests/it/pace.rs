@@ -27,7 +27,7 @@ async fn latency_and_throughput() {
         millis[15], millis[29]
     );
 
-    for tasks in [100, 400] {
+    for tasks in [100, 400, 3000] {
         let since = Instant::now();
         pool.request(tasks, 1, "").await;
         eventually(async || (pool.handle().open_tasks() > 0).then_some(())).await;
