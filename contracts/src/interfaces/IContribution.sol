@@ -40,7 +40,7 @@ interface IContribution {
     error InvalidAuthorization(bytes32 taskid, address worker, address enclave, address signer);
     /// @notice Not a signature by `enclave` of (hash, seal) as an Ethereum message.
     error InvalidEnclaveSignature(bytes32 taskid, address enclave);
-    /// @notice A task takes 4,095 contributions at most.
+    /// @notice A task takes 512 contributions at most, so that it can always be finalized or claimed.
     error TooManyContributions(bytes32 taskid, uint256 limit);
     error RevealDeadlineReached(bytes32 taskid, uint256 deadline, uint256 time);
     /// @notice The sender has no contribution of this task left to reveal.

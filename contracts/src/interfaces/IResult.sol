@@ -17,7 +17,7 @@ interface IResult {
     error TaskHasContributions(bytes32 taskid, uint256 contributions);
     /// @notice Contribute and finalize in one step is for deals of trust 1.
     error TrustNotOne(bytes32 taskid, uint256 trust);
-    /// @notice Too little gas came along to be sure that the callback had its part.
+    /// @notice Too little gas is left to give the callback its due.
     error CallbackGasMissing(uint256 left, uint256 needed);
     /// @notice The task is not completed.
     error TaskPending(bytes32 taskid);

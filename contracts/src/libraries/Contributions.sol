@@ -28,7 +28,7 @@ library Contributions {
     uint256 private constant STATUS = 236;
     uint256 private constant ENCLAVE = 240;
 
-    /// @dev The group is below 4,095 and the weight below 2^63, as is a third of a score.
+    /// @dev The group is below 512 and the weight below 2^63, as is a third of a score.
     function make(address worker_, uint256 weight_, uint256 group_, ContributionStatus status_, bool enclave_)
         internal
         pure

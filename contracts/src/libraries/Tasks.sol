@@ -17,13 +17,15 @@ import { DealKey } from "./Deals.sol";
 
 type TaskWord is uint256;
 
-uint256 constant CONTRIBUTIONS_LIMIT = 4095;
+/// @dev So few that a task can always be ended: `claim` and `finalize` go through all of them, at about 11,000 gas each, and
+/// a transaction has no more than 16,777,216 (EIP-7825). What nobody can claim would stay frozen for ever.
+uint256 constant CONTRIBUTIONS_LIMIT = 512;
 
 /// @dev The arrays are never written in full: they give each entry a place next to the task's own.
 struct TaskRecord {
     TaskWord word;
-    bytes32[4095] groups;
-    ContributionRecord[4095] contributions;
+    bytes32[CONTRIBUTIONS_LIMIT] groups;
+    ContributionRecord[CONTRIBUTIONS_LIMIT] contributions;
 }
 
 using Tasks for TaskWord global;

@@ -78,7 +78,7 @@ abstract contract GovernanceStage is IGovernance, HubState {
         returns (uint256 catid)
     {
         catid = _categories.length;
-        require(catid <= CATEGORIES_LIMIT, TooManyCategories(CATEGORIES_LIMIT));
+        require(catid < CATEGORIES_LIMIT, TooManyCategories(CATEGORIES_LIMIT));
         require(workClockTimeRef <= CATEGORY_TIME_LIMIT, CategoryTimeTooLong(workClockTimeRef, CATEGORY_TIME_LIMIT));
         _categories.push(Category(name, description, workClockTimeRef));
         _categoryTimes[catid] = workClockTimeRef + 1;

@@ -20,6 +20,10 @@ abstract contract ResultStage is IResult, ContributionStage {
     using Accounts for Book;
     using Tasks for TaskRecord;
 
+    /// @dev More than calling a stranger takes of the gas before the rest is divided: two accounts never looked at before,
+    /// its own and the one whose code it lent itself, and the few steps on the way.
+    uint256 private constant CALL_COST = 6000;
+
     /// @inheritdoc IResult
     function finalize(bytes32 taskid, bytes calldata results, bytes calldata resultsCallback) external {
         TaskRecord storage record = _tasks[taskid];
@@ -181,17 +185,19 @@ abstract contract ResultStage is IResult, ContributionStage {
         _book.reward(deal.workerpoolOwner(), pot, taskid);
     }
 
-    /// @dev Comes last. Its failure changes nothing, but it must have had its gas: a call gets no more than 63 of 64 parts
-    /// of what there is, so had there been too little, less than a 63rd of its due would be left now.
+    /// @dev Comes last. Its failure changes nothing, but it must have its gas. A call gets no more than 63 of 64 parts of
+    /// what there is, so that is looked at before; afterwards nobody could tell from what is left whether it was enough,
+    /// since the consumer may give some back after a call of its own ran out.
     function _tell(address consumer, bytes32 taskid, bytes calldata data) private {
         if (consumer == address(0)) return;
         uint256 given = _callbackGas;
         bytes memory message = abi.encodeCall(IOracleConsumer.receiveResult, (taskid, data));
+        uint256 available = gasleft();
+        available = available > CALL_COST ? (available - CALL_COST) / 64 * 63 : 0;
+        require(available >= given, CallbackGasMissing(available, given));
         // Memory-safe: takes no answer, so a stranger's long one costs nothing.
         assembly ("memory-safe") {
             pop(call(given, consumer, 0, add(message, 32), mload(message), 0, 0))
         }
-        uint256 remaining = gasleft();
-        require(remaining > given / 63, CallbackGasMissing(remaining, given / 63));
     }
 }

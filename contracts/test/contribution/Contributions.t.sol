@@ -11,6 +11,10 @@ import { ITask, Task, TaskStatus } from "../../src/interfaces/ITask.sol";
 import { Person, Town } from "../support/Town.sol";
 
 contract ContributionsTest is Town {
+    uint256 private constant FULL = 512;
+    /// @dev What a transaction may have (EIP-7825), less what its longest data cost.
+    uint256 private constant TRANSACTION_GAS = 15_700_000;
+
     Person private enclave;
     Person private broker;
 
@@ -45,6 +49,38 @@ contract ContributionsTest is Town {
         kept = hub.viewContribution(taskid, workers[1].account);
         vm.assertEq(uint256(kept.status), uint256(ContributionStatus.UNSET));
         vm.assertEq(kept.resultHash, bytes32(0));
+    }
+
+    // As many as there can be: whoever the scheduler lets in, the task can be ended, and no money is frozen for ever.
+
+    function test_the_fullest_task_can_be_claimed_in_one_transaction() public {
+        bytes32 taskid = started(3);
+        _disagree(taskid, FULL);
+        bytes memory permit = admission(scheduler, workers[0].account, taskid, address(0));
+        _refused(taskid, permit, abi.encodeWithSelector(IContribution.TooManyContributions.selector, taskid, FULL));
+        vm.warp(START + 10 * XS_TIME);
+        hub.claim{ gas: TRANSACTION_GAS }(taskid);
+        requireStatus(taskid, TaskStatus.FAILED);
+        vm.assertEq(hub.balanceOf(requester.account), 1000e9);
+    }
+
+    function test_the_fullest_task_can_be_finalized_in_one_transaction() public {
+        bytes32 taskid = started(3);
+        // It takes eleven who agree against all others.
+        _disagree(taskid, FULL - 11);
+        for (uint256 i = FULL - 11; i < FULL; ++i) {
+            contribute(taskid, _oneOfMany(i), digest("result"));
+        }
+        for (uint256 i = FULL - 11; i < FULL; ++i) {
+            reveal(taskid, _oneOfMany(i), digest("result"));
+        }
+        bytes memory results = new bytes(24_573);
+        for (uint256 i = 0; i < results.length; ++i) {
+            results[i] = 0xff;
+        }
+        vm.prank(scheduler.account);
+        hub.finalize{ gas: TRANSACTION_GAS }(taskid, results, "");
+        requireStatus(taskid, TaskStatus.COMPLETED);
     }
 
     function test_contributions_are_for_active_tasks() public {
@@ -275,6 +311,21 @@ contract ContributionsTest is Town {
         vm.expectRevert(IContribution.NoFormerHub.selector);
         hub.importScore(workers[0].account);
         vm.assertEq(hub.viewScore(workers[0].account), 0);
+    }
+
+    /// @dev So many contributions, no two of them the same.
+    function _disagree(bytes32 taskid, uint256 count) private {
+        for (uint256 i = 0; i < count; ++i) {
+            contribute(taskid, _oneOfMany(i), bytes32(i));
+        }
+    }
+
+    /// @dev A worker with one stake in the hub.
+    function _oneOfMany(uint256 number) private returns (Person memory worker) {
+        (worker.account, worker.key) = someoneWithKey(string.concat("one of many ", vm.toString(number)));
+        if (hub.frozenOf(worker.account) != 0) return worker;
+        rlc.approve(address(hub), STAKE);
+        hub.depositFor(STAKE, worker.account);
     }
 
     function _refused(bytes32 taskid, bytes memory permit, bytes memory reason) private {

@@ -96,6 +96,16 @@ contract HubTest is Town {
         hub.createCategory("", "", limit + 1);
     }
 
+    function test_there_are_no_more_categories_than_a_deal_can_name() public {
+        // Where the number of categories is kept (see HubState).
+        bytes32 slot = bytes32(uint256(15));
+        vm.assertEq(uint256(vm.load(address(hub), slot)), 5);
+        vm.store(address(hub), slot, bytes32(uint256(65_534)));
+        vm.assertEq(hub.createCategory("", "", 1), 65_534);
+        vm.expectRevert(abi.encodeWithSelector(IGovernance.TooManyCategories.selector, 65_535));
+        hub.createCategory("", "", 1);
+    }
+
     function test_the_hub_shows_what_entries_say() public view {
         AppInfo memory a = hub.viewApp(app);
         vm.assertEq(a.owner, developer.account);

@@ -11,7 +11,7 @@ import { RequestOrder } from "../../src/interfaces/IOrder.sol";
 import { IPayment } from "../../src/interfaces/IPayment.sol";
 import { IResult } from "../../src/interfaces/IResult.sol";
 import { ITask, Task, TaskStatus } from "../../src/interfaces/ITask.sol";
-import { Glutton, Intruder, Listener, Quarreller } from "../support/Callbacks.sol";
+import { Glutton, Intruder, Listener, Messenger, Quarreller } from "../support/Callbacks.sol";
 import { Town } from "../support/Town.sol";
 
 contract ResultsTest is Town {
@@ -267,6 +267,17 @@ contract ResultsTest is Town {
     function test_a_contract_cannot_be_starved(uint256 gasLimit) public {
         Listener listener = new Listener();
         bytes32 taskid = _revealedFor(address(listener));
+        gasLimit = bound(gasLimit, 150_000, 600_000);
+        vm.prank(scheduler.account);
+        (bool done,) = address(hub).call{ gas: gasLimit }(abi.encodeCall(IResult.finalize, (taskid, RESULTS, DATA)));
+        vm.assertTrue(!done || listener.id() == taskid);
+        vm.assertTrue(done == (statusOf(taskid) == TaskStatus.COMPLETED));
+    }
+
+    /// @dev Nor one that has gas left over where the one behind it runs out.
+    function test_a_contract_behind_another_cannot_be_starved(uint256 gasLimit) public {
+        Listener listener = new Listener();
+        bytes32 taskid = _revealedFor(address(new Messenger(listener)));
         gasLimit = bound(gasLimit, 150_000, 600_000);
         vm.prank(scheduler.account);
         (bool done,) = address(hub).call{ gas: gasLimit }(abi.encodeCall(IResult.finalize, (taskid, RESULTS, DATA)));

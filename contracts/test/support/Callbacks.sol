@@ -19,6 +19,19 @@ contract Listener is IOracleConsumer {
     }
 }
 
+/// @dev Hands on what it is told, and minds no failure of whom it tells: it never uses up its own gas.
+contract Messenger is IOracleConsumer {
+    IOracleConsumer private immutable _to;
+
+    constructor(IOracleConsumer to) {
+        _to = to;
+    }
+
+    function receiveResult(bytes32 id, bytes calldata result) external {
+        try _to.receiveResult(id, bytes.concat(result, result, result)) { } catch { }
+    }
+}
+
 /// @dev Refuses, at length.
 contract Quarreller is IOracleConsumer {
     function receiveResult(bytes32, bytes calldata) external pure {

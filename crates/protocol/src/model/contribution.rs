@@ -13,7 +13,7 @@ use crate::result::Digest;
 use crate::task::{Task, TaskStatus, reveal_deadline};
 
 /// The most contributions a task takes.
-const CONTRIBUTIONS_LIMIT: usize = 4_095;
+const CONTRIBUTIONS_LIMIT: usize = 512;
 
 impl Hub {
     /// Claims a result without showing it. By a worker whom the scheduler (or the enclave broker) authorized.

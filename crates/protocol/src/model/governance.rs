@@ -75,16 +75,16 @@ impl Hub {
         self.atomically(|hub| {
             hub.require_owner(call)?;
             require!(
+                hub.categories.len() < CATEGORIES_LIMIT,
+                TooManyCategories {
+                    limit: U256::from(CATEGORIES_LIMIT)
+                }
+            );
+            require!(
                 time_secs <= U256::from(CATEGORY_TIME_LIMIT),
                 CategoryTimeTooLong {
                     secs: time_secs,
                     limit: U256::from(CATEGORY_TIME_LIMIT)
-                }
-            );
-            require!(
-                hub.categories.len() < CATEGORIES_LIMIT,
-                TooManyCategories {
-                    limit: U256::from(CATEGORIES_LIMIT)
                 }
             );
             emit!(
