@@ -197,6 +197,8 @@ async fn what_a_reorganisation_takes_back_is_done_again() {
     pool.completed(deal).await;
     pool.handle().idle().await;
     pool.node("evm_revert", serde_json::json!([snapshot])).await;
+    // Another block takes the place of those that are gone: that is how a node tells.
+    pool.node("evm_mine", serde_json::json!([])).await;
     for task in pool.tasks_of(deal).await {
         pool.until(task, TaskStatus::Completed).await;
     }
