@@ -13,6 +13,7 @@
 //!
 //! Errors are one sentence in JSON. What went wrong on our side is told to the log, not to strangers.
 
+mod result;
 mod worker;
 
 use std::fmt::{Display, Write as _};
@@ -30,7 +31,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::board::Pinning;
 use crate::context::Context;
-use crate::result;
 use crate::task::Task;
 
 /// Every route but those of the blob door, for `openapi.json`'s test.

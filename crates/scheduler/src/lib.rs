@@ -19,6 +19,7 @@
 
 mod options;
 
+// What is known, and how it comes to be known.
 mod board;
 mod context;
 mod db;
@@ -26,9 +27,8 @@ mod memory;
 mod task;
 mod watch;
 
-mod deal;
-mod result;
-mod work;
+// Next steps, by stage, and the doors through which news comes in.
+mod reconcile;
 
 mod door;
 
@@ -195,13 +195,7 @@ impl Service {
         tasks.spawn(Watch::new(context.clone(), to_recheck, caught_up, head).run());
         tasks.spawn(memory::run(context.clone()));
         tasks.spawn(memory::sweep(context.clone()));
-        tasks.spawn(deal::run(context.clone()));
-        tasks.spawn(work::initialize(context.clone()));
-        tasks.spawn(work::assign(context.clone()));
-        tasks.spawn(work::upload(context.clone()));
-        tasks.spawn(work::finalize(context.clone()));
-        tasks.spawn(work::reopen(context.clone()));
-        tasks.spawn(work::claim(context.clone()));
+        reconcile::start(&context);
         let router = door::router(context.clone());
         tasks.spawn(serve(listener, router, stop.clone()));
         tracing::info!(%url, workerpool = %context.options.workerpool, next_block, "the pool is open");

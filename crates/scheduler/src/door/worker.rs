@@ -17,8 +17,8 @@ use sdk::wire::pool::{LOG_TAIL_BYTES, TaskFailure, ToPool, ToWorker, hello_diges
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+use super::result::signer;
 use crate::context::Context;
-use crate::result::signer;
 use crate::task::Event;
 
 /// From the challenge to a valid hello.

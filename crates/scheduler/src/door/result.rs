@@ -32,8 +32,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt;
 use zip::ZipArchive;
 
+use super::Refusal;
 use crate::context::Context;
-use crate::door::Refusal;
 use crate::task::{Event, ReplicaState, TaskResult};
 
 /// How long an upload waits for the worker's reveal to be seen here: its node may be ahead of ours.
@@ -42,7 +42,7 @@ const REVEAL_SEEN_WITHIN: Duration = Duration::from_secs(10);
 const FILES_MAX: usize = 10_002;
 
 /// `PUT /results/{task}`.
-pub(crate) async fn put(
+pub(super) async fn put(
     context: &Arc<Context>,
     task: TaskId,
     headers: &HeaderMap,
@@ -129,7 +129,7 @@ fn wants_callback(context: &Context, task: TaskId) -> bool {
 }
 
 /// The result, once it is here and the task still open.
-pub(crate) fn stored(context: &Context, task: TaskId) -> Option<StoredResult> {
+pub(super) fn stored(context: &Context, task: TaskId) -> Option<StoredResult> {
     let state = context.board.lock();
     let result = state.task(task)?.result.as_ref()?;
     Some(StoredResult {
@@ -173,7 +173,7 @@ impl Claim {
 }
 
 /// Who signed this hash as a message (EIP-191).
-pub(crate) fn signer(hash: B256, signature: &[u8]) -> Option<Address> {
+pub(super) fn signer(hash: B256, signature: &[u8]) -> Option<Address> {
     Signature::from_raw(signature)
         .ok()?
         .recover_address_from_msg(hash)
@@ -302,7 +302,7 @@ impl Incoming {
 
 /// What is wrong with a result's zip.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
+enum Fault {
     #[error("not a zip that can be read: {0}")]
     Zip(#[from] zip::result::ZipError),
     #[error("a file in it cannot be read: {0}")]

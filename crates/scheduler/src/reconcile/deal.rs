@@ -73,7 +73,7 @@ fn reason(error: &BlobError) -> String {
 }
 
 /// Pins what deals need, all at once, as they come.
-pub(crate) async fn run(context: Arc<Context>) {
+pub(crate) async fn pin(context: Arc<Context>) {
     if !context.caught_up().await {
         return;
     }
@@ -84,7 +84,7 @@ pub(crate) async fn run(context: Arc<Context>) {
             context.tasks.spawn(async move {
                 tokio::select! {
                     () = shared.stop.cancelled() => {}
-                    () = pin(&shared, &deal) => {}
+                    () = pin_deal(&shared, &deal) => {}
                 }
             });
         }
@@ -96,7 +96,7 @@ pub(crate) async fn run(context: Arc<Context>) {
     }
 }
 
-async fn pin(context: &Context, deal: &DealEntry) {
+async fn pin_deal(context: &Context, deal: &DealEntry) {
     let mut tried = 0;
     loop {
         tried += 1;
