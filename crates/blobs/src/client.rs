@@ -20,7 +20,7 @@ use crate::{Address, BlobError, Store, Stored};
 
 /// Redirects followed by [`fetch_url`].
 const MOST_REDIRECTS: usize = 5;
-/// A connection that says nothing for so long is given up.
+/// A server that is asked and says nothing for so long is given up.
 const SILENCE: Duration = Duration::from_secs(60);
 /// Files brought for others to read.
 const FILE_MODE: u32 = 0o644;
@@ -67,7 +67,7 @@ impl Client {
 
     async fn upload(&self, body: Body, length: Option<u64>) -> Result<Stored, BlobError> {
         let url = self.at("blobs")?;
-        let mut request = self.http.post(url.clone()).body(body);
+        let mut request = http_up().post(url.clone()).body(body);
         if let Some(length) = length {
             request = request.header(reqwest::header::CONTENT_LENGTH, length);
         }
@@ -311,15 +311,24 @@ fn shown(url: &Url) -> Url {
 /// One HTTP client for the process: connections are shared.
 fn http() -> reqwest::Client {
     static HTTP: OnceLock<reqwest::Client> = OnceLock::new();
-    HTTP.get_or_init(|| {
-        // Fails only if somebody in this process chose a provider already, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::limited(MOST_REDIRECTS))
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(SILENCE)
-            .build()
-            .expect("no option above can fail once a TLS provider is installed")
-    })
-    .clone()
+    HTTP.get_or_init(|| build(|client| client.read_timeout(SILENCE)))
+        .clone()
+}
+
+/// The one for uploads: a door says nothing until it has everything, however long that takes over a slow line. A door
+/// that is gone is told by the connection itself, which is kept alive.
+fn http_up() -> reqwest::Client {
+    static HTTP: OnceLock<reqwest::Client> = OnceLock::new();
+    HTTP.get_or_init(|| build(|client| client)).clone()
+}
+
+fn build(more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> reqwest::Client {
+    // Fails only if somebody in this process chose a provider already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::limited(MOST_REDIRECTS))
+        .connect_timeout(Duration::from_secs(10));
+    more(client)
+        .build()
+        .expect("no option above can fail once a TLS provider is installed")
 }

@@ -1,7 +1,7 @@
 //! Following tasks to their end, with a line or a bar per task.
 //!
-//! A person at a terminal sees bars; a log gets one line per change. The states are the chain's; what the pool says
-//! beyond (which worker computes, why one failed) is asked for only when a task is not over in the end.
+//! A person at a terminal sees bars; a log gets one line per change. The states are the chain's; the pool is asked
+//! only whether it has given up what does not move.
 
 use std::{
     collections::BTreeMap,
@@ -12,6 +12,7 @@ use anyhow::Context;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use protocol::{DealId, TaskId, task::TaskStatus};
 use sdk::{chain::Chain, task::TaskState};
+use url::Url;
 
 use crate::output::{Output, short};
 
@@ -62,38 +63,79 @@ impl Times {
     }
 }
 
-/// Follows the tasks of `deals` until each is completed or failed. Returns the failed ones, and when what happened.
+/// How the tasks ended.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// Tasks without a result, and why.
+    pub failed: BTreeMap<TaskId, String>,
+    /// When what happened.
+    pub times: Times,
+}
+
+/// How often the pool is asked about tasks that seem to stand still, and about how many at once.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+const ASK_AT_ONCE: usize = 16;
+
+/// Follows the tasks of `deals` until each is completed, failed, or given up by the pool.
+///
+/// The chain tells what is over. That a task will never be over, because the application fails on every worker, only
+/// the pool can tell: the chain knows of it when the deal's time has run out.
 pub async fn to_the_end(
     chain: &Chain,
+    pool: &Url,
     deals: &[DealId],
     output: Output,
-) -> anyhow::Result<(Vec<TaskId>, Times)> {
+) -> anyhow::Result<Ended> {
     let mut bars = Bars::new(output);
-    let mut times = Times::default();
-    let mut failed = Vec::new();
+    let mut ended = Ended::default();
     for &deal in deals {
         let mut watch = sdk::task::watch(chain, deal)
             .await
             .with_context(|| format!("cannot follow the deal {deal}"))?;
-        while let Some(state) = watch.next().await {
-            let stage = Stage::of(&state);
-            times
-                .stages
-                .entry(state.id)
-                .or_default()
-                .push((stage, Instant::now()));
-            bars.show(&state, stage);
+        let mut ask = tokio::time::interval(ASK_EVERY);
+        ask.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                state = watch.next() => {
+                    let Some(state) = state else { break };
+                    let stage = Stage::of(&state);
+                    ended.times.stages.entry(state.id).or_default().push((stage, Instant::now()));
+                    bars.show(&state, stage, &state.words());
+                    if stage == Stage::Failed {
+                        ended.failed.insert(state.id, "failed; the money is back".to_owned());
+                    }
+                }
+                _ = ask.tick() => {
+                    let open: Vec<TaskState> = watch
+                        .states()
+                        .into_iter()
+                        .filter(|state| !state.task.status.is_over() && !ended.failed.contains_key(&state.id))
+                        .collect();
+                    for state in open.iter().take(ASK_AT_ONCE) {
+                        if let Some(reason) = given_up(pool, state.id).await {
+                            bars.show(state, Stage::Failed, &reason);
+                            ended.failed.insert(state.id, reason);
+                        }
+                    }
+                    if open.iter().all(|state| ended.failed.contains_key(&state.id)) && !open.is_empty() {
+                        break;
+                    }
+                }
+            }
         }
-        failed.extend(
-            watch
-                .states()
-                .into_iter()
-                .filter(|state| state.task.status == TaskStatus::Failed)
-                .map(|state| state.id),
-        );
     }
     bars.finish();
-    Ok((failed, times))
+    Ok(ended)
+}
+
+/// Why the pool has given a task up, if it has.
+async fn given_up(pool: &Url, task: TaskId) -> Option<String> {
+    let report = sdk::pool::report(pool, task).await.ok()?;
+    report.state.starts_with("given up").then(|| {
+        let failure = report.replicas.iter().find_map(|replica| replica.failure.as_ref());
+        let message = failure.map_or_else(|| report.state.clone(), |failure| format!("given up: {}", failure.message));
+        format!("{message} (`oxec task show {task}` has the log; the money comes back when the deal's time is over)")
+    })
 }
 
 /// A bar per task where a person watches, lines elsewhere.
@@ -112,8 +154,7 @@ impl Bars {
         }
     }
 
-    fn show(&mut self, state: &TaskState, stage: Stage) {
-        let words = state.words();
+    fn show(&mut self, state: &TaskState, stage: Stage, words: &str) {
         let Some(many) = &self.many else {
             if !self.output.is_json() {
                 self.output.say(format!(
@@ -137,7 +178,7 @@ impl Bars {
         } else {
             stage as u64
         });
-        bar.set_message(words);
+        bar.set_message(words.to_owned());
         if stage >= Stage::Completed {
             bar.abandon();
         }

@@ -1,10 +1,15 @@
 //! Asking a pool: what it is, and what it knows of a task beyond the chain.
 
+use std::time::Duration;
+
 use protocol::TaskId;
 use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::wire::pool::{ErrorBody, PoolInfo, TaskReport};
+
+/// How long a pool may take to answer: one that takes a connection and then says nothing is as good as away.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why a pool gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +58,12 @@ async fn ask<T: DeserializeOwned>(pool: &Url, asked: String) -> Result<T, PoolEr
     };
     let mut url = pool.clone();
     url.set_path(&asked);
-    let answer = reqwest::get(url).await.map_err(away)?;
+    let http = reqwest::Client::builder()
+        .connect_timeout(ANSWER_WITHIN / 3)
+        .timeout(ANSWER_WITHIN)
+        .build()
+        .map_err(away)?;
+    let answer = http.get(url).send().await.map_err(away)?;
     let status = answer.status();
     if status.is_success() {
         return answer.json().await.map_err(away);

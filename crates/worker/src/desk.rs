@@ -238,6 +238,11 @@ impl Purse {
         Ok(())
     }
 
+    /// Whether a stake is kept for this task.
+    pub(crate) async fn keeps(&self, task: TaskId) -> bool {
+        self.reserved.lock().await.contains_key(&task)
+    }
+
     /// The stake is locked by the hub now, or not needed any more.
     pub(crate) async fn release(&self, task: TaskId) {
         self.reserved.lock().await.remove(&task);

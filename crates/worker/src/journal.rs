@@ -109,13 +109,20 @@ impl Journal {
         self.folder(task).join("result.zip")
     }
 
-    /// Every task held. A folder whose journal cannot be read is swept: its writing was never finished, so nothing was
-    /// contributed on the strength of it, or it was tampered with and nothing in it can be relied on.
+    /// Every task held. A folder without a journal, or with one that makes no sense, is swept: its writing was never
+    /// finished, so nothing was contributed on the strength of it, or it was tampered with and nothing in it can be
+    /// relied on. A journal that the disk does not give is another matter: a stake may hang on it.
     pub fn load(&self) -> Result<Vec<Entry>, JournalError> {
         let mut entries = Vec::new();
         for folder in fs::read_dir(&self.tasks).map_err(error("list", &self.tasks))? {
             let folder = folder.map_err(error("list", &self.tasks))?.path();
-            let read = fs::read(folder.join(FILE));
+            let path = folder.join(FILE);
+            let read = match fs::read(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(error("read", &path)(source));
+                }
+                read => read,
+            };
             match read.map(|bytes| serde_json::from_slice::<Entry>(&bytes)) {
                 Ok(Ok(entry)) if self.folder(entry.task()) == folder => entries.push(entry),
                 found => {
@@ -253,5 +260,16 @@ mod tests {
         fs::write(torn.join(FILE), "{").expect("written");
         assert_eq!(journal.load().expect("loaded"), []);
         assert!(!torn.exists());
+    }
+
+    #[test]
+    fn a_journal_that_the_disk_does_not_give_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = Journal::open(folder.path()).expect("opened");
+        // A folder in its place: there, and not readable as a file, whoever asks.
+        let unreadable = journal.folder(TaskId(B256::repeat_byte(2))).join(FILE);
+        fs::create_dir_all(&unreadable).expect("made");
+        journal.load().expect_err("a stake may hang on it");
+        assert!(unreadable.exists());
     }
 }

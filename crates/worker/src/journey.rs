@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes, Signature, keccak256};
 use futures::TryStreamExt as _;
+use protocol::abi::Hub;
 use protocol::app::Kind;
 use protocol::contribution::{ContributionStatus, authorization_hash, hash, message_hash};
 use protocol::ids::TaskId;
@@ -23,7 +24,8 @@ use protocol::params::DealParams;
 use protocol::result::Digest;
 use protocol::task::{Task, TaskStatus};
 use runtime::{InputFile, Job, Limits, Module};
-use sdk::contribution::Enclave;
+use sdk::chain::ChainError;
+use sdk::contribution::{ContributionError, Enclave};
 use sdk::wire::pool::{
     Assignment, ErrorBody, FailureCause, LOG_TAIL_BYTES, TaskFailure, ToPool, UPLOAD_SHA256_HEADER,
     UPLOAD_SIGNATURE_HEADER, UPLOAD_WORKER_HEADER, upload_digest,
@@ -45,6 +47,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// How long a step before the contribution is tried again while chain or pool are away; later the pool has long given
 /// the task to another.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a task that was computed may be unknown to the chain: a node lags behind, or a reorganisation is not over.
+/// Forgotten sooner, a contribution that is mined again would never be revealed, and its stake be lost.
+const UNKNOWN_FOR: Duration = Duration::from_secs(3600);
 
 /// How a journey ended, or why it does not go on.
 #[derive(Debug)]
@@ -330,7 +335,6 @@ impl AtComputed {
         let Self { mut walk, digest } = self;
         walk.contribute(digest).await?;
         let task = walk.task();
-        walk.desk.purse.release(task).await;
         walk.reached(Reached::Contributed { digest }).await?;
         walk.tell(ToPool::Contributed { task });
         walk.die_at(Stage::Contributed)?;
@@ -413,10 +417,11 @@ impl AtRevealed {
             }
             // A refused upload is not tried again until it is asked for again.
             uploads_done = wanted;
-            let (view, _) = walk.look().await?;
+            let (view, own) = walk.look().await?;
             if view.status.is_over() {
                 return Err(walk.over(&view));
             }
+            walk = walk.still_revealed(own, digest).await?;
             walk.wait(Duration::ZERO).await?;
         }
         walk.reached(Reached::Uploaded { digest }).await?;
@@ -448,14 +453,18 @@ impl AtUploaded {
                     Err(ending) => return ending,
                 }
             }
-            match walk.look().await {
+            let own = match walk.look().await {
                 Ok((view, _)) if view.status.is_over() => {
                     tracing::debug!(task.id = %walk.task(), %digest, "the task is over");
                     return walk.over(&view);
                 }
-                Ok(_) => {}
+                Ok((_, own)) => own,
                 Err(ending) => return ending,
-            }
+            };
+            walk = match walk.still_revealed(own, digest).await {
+                Ok(walk) => walk,
+                Err(ending) => return ending,
+            };
             if let Err(ending) = walk.wait(Duration::ZERO).await {
                 return ending;
             }
@@ -711,9 +720,28 @@ impl Walk {
         })
     }
 
+    /// After the reveal: where a reorganised chain has forgotten it, the contribution is taken from there to the reveal
+    /// once more, since unrevealed it would lose its stake.
+    async fn still_revealed(self, own: ContributionStatus, digest: Digest) -> Result<Self, Ending> {
+        if own == ContributionStatus::Proved {
+            return Ok(self);
+        }
+        tracing::warn!(task.id = %self.task(), %own, "the chain has forgotten the reveal");
+        let again = AtContributed { walk: self, digest };
+        Box::pin(again.next()).await.map(|at| at.walk)
+    }
+
     /// Makes the contribution, unless the chain has it. Only the chain or the worker's stop ends the trying.
     async fn contribute(&mut self, digest: Digest) -> Result<(), Ending> {
+        self.try_to_contribute(digest).await?;
+        self.desk.purse.release(self.task()).await;
+        Ok(())
+    }
+
+    async fn try_to_contribute(&mut self, digest: Digest) -> Result<(), Ending> {
         let task = self.task();
+        let started = tokio::time::Instant::now();
+        let mut pause = PAUSE;
         loop {
             if self.desk.stop.is_cancelled() {
                 return Err(Ending::Stopped);
@@ -727,6 +755,7 @@ impl Walk {
             if view.status != TaskStatus::Active {
                 return Err(self.over(&view));
             }
+            self.cover_the_stake().await?;
             let authorization = self.assignment.authorization.clone();
             let sent = Box::pin(sdk::contribution::contribute(
                 &self.desk.sender,
@@ -742,9 +771,10 @@ impl Walk {
                     return Ok(());
                 }
                 // Its fate is unknown, or nothing was sent: the next look tells.
-                Err(error) if error.is_transient() => {
+                Err(error) if may_be_on_chain(&error, started.elapsed()) => {
                     tracing::warn!(task.id = %task, error = in_full(&error), "the contribution did not go through");
-                    self.wait(PAUSE).await?;
+                    self.wait(pause).await?;
+                    pause = (pause * 2).min(PAUSE_MAX);
                 }
                 Err(error) => {
                     // Perhaps consensus came first. If not, the hub does not want it, and says why.
@@ -761,9 +791,38 @@ impl Walk {
         }
     }
 
-    /// The task and this worker's contribution on chain; waits while the chain is away.
+    /// Keeps the stake of a task that was computed before a restart, or is contributed once more; others were accepted
+    /// with it.
+    async fn cover_the_stake(&self) -> Result<(), Ending> {
+        let task = self.task();
+        if self.desk.purse.keeps(task).await {
+            return Ok(());
+        }
+        let failed = |error: &dyn std::error::Error| {
+            self.fail(FailureCause::Worker, in_full(error), String::new())
+        };
+        let terms = self.patiently(
+            "look at the deal",
+            || self.desk.terms(self.assignment.deal),
+            |error| error.is_transient(),
+        );
+        let stake = terms
+            .await
+            .map_err(|error| failed(&error))?
+            .deal
+            .worker_stake;
+        let reserved = self.patiently(
+            "cover the stake",
+            || self.desk.purse.reserve(task, stake),
+            |error| error.is_transient(),
+        );
+        reserved.await.map_err(|error| failed(&error))
+    }
+
+    /// The task and this worker's contribution on chain; waits while the chain is away, or does not know the task.
     async fn look(&mut self) -> Result<(Task, ContributionStatus), Ending> {
         let mut pause = PAUSE;
+        let mut unknown_since = None;
         loop {
             let (task, own) = tokio::join!(
                 Box::pin(sdk::task::view(&self.desk.chain, self.task())),
@@ -774,6 +833,13 @@ impl Walk {
                 )),
             );
             let error = match (task, own) {
+                (Ok(task), Ok(_)) if task.status == TaskStatus::Unset => {
+                    let since = unknown_since.get_or_insert_with(tokio::time::Instant::now);
+                    if since.elapsed() > UNKNOWN_FOR {
+                        return Err(self.over(&task));
+                    }
+                    "it does not know the task".to_owned()
+                }
                 (Ok(task), Ok(own)) => return Ok((task, own.status)),
                 (Err(error), _) => in_full(&error),
                 (_, Err(error)) => in_full(&error),
@@ -896,6 +962,29 @@ enum UploadError {
 struct Asked {
     why: String,
     transient: bool,
+}
+
+/// Whether a contribution may be on chain, or be mined yet, although sending it ended like this: giving up such a task
+/// would give up its stake. `trying`: for how long it has been tried.
+fn may_be_on_chain(error: &ContributionError, trying: Duration) -> bool {
+    let ContributionError::Chain { source, .. } = error else {
+        return false;
+    };
+    match source {
+        ChainError::Unreachable { .. }
+        | ChainError::Uncertain { .. }
+        | ChainError::Closed { .. } => true,
+        // Views lag behind: the hub has it already.
+        ChainError::Refused { refusal, .. } => refusal.is::<Hub::AlreadyContributed>(),
+        // A node that fails may have passed the transaction on before.
+        ChainError::Node { .. } | ChainError::Unreadable { .. } => trying < PATIENCE,
+        ChainError::WrongChain { .. }
+        | ChainError::NothingThere { .. }
+        | ChainError::NoEther { .. }
+        | ChainError::OutOfGas { .. }
+        | ChainError::BadUrl { .. }
+        | ChainError::NoClient { .. } => false,
+    }
 }
 
 /// An error and all its causes in one sentence.

@@ -204,10 +204,13 @@ async fn talk(
     said: &mut mpsc::UnboundedReceiver<ToPool>,
     runtime_profile: String,
 ) -> Result<std::convert::Infallible, Cut> {
-    let (socket, _) =
-        tokio_tungstenite::connect_async(line_url(&office.options.pool).as_str()).await?;
-    let (mut out, mut frames) = socket.split();
     let welcome_by = Instant::now() + WELCOME_WITHIN;
+    let url = line_url(&office.options.pool);
+    let opened = tokio_tungstenite::connect_async(url.as_str());
+    let (socket, _) = tokio::time::timeout_at(welcome_by, opened)
+        .await
+        .map_err(|_| Cut::Silent)??;
+    let (mut out, mut frames) = socket.split();
     let mut welcomed = false;
     let mut heard = Instant::now();
     let mut ping = tokio::time::interval(PING_EVERY);

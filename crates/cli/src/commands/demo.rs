@@ -241,10 +241,11 @@ async fn render(
     took.push(("orders signed and matched", at.elapsed()));
 
     let at = Instant::now();
-    let (failed, times) = follow::to_the_end(town.chain(), &rented.deals, output).await?;
-    if let Some(task) = failed.first() {
+    let follow::Ended { failed, times } =
+        follow::to_the_end(town.chain(), pool, &rented.deals, output).await?;
+    if let Some(why) = failed.values().next() {
         bail!(
-            "{} of {} tasks failed; for instance {task}: `oxec task show` tells why",
+            "{} of {} tasks failed: {why}",
             failed.len(),
             rented.tasks.len()
         );

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use alloy_primitives::Address;
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use protocol::TaskId;
 use sdk::result::Limits;
 use serde::Serialize;
@@ -23,7 +23,8 @@ struct Answer {
     rented: Rented,
     /// With --watch.
     bill: Option<Vec<bill::Line>>,
-    failed: Vec<TaskId>,
+    /// Tasks without a result, and why.
+    failed: BTreeMap<TaskId, String>,
     /// With --out: where each task's verified result lies.
     results: BTreeMap<TaskId, PathBuf>,
 }
@@ -58,12 +59,13 @@ pub async fn run(context: Context, run: Run) -> anyhow::Result<()> {
     let mut answer = Answer {
         rented,
         bill: None,
-        failed: Vec::new(),
+        failed: BTreeMap::new(),
         results: BTreeMap::new(),
     };
     if run.watch {
-        let (failed, _) = follow::to_the_end(chain, &answer.rented.deals, output).await?;
-        answer.failed = failed;
+        answer.failed = follow::to_the_end(chain, &pool, &answer.rented.deals, output)
+            .await?
+            .failed;
         let you = BTreeMap::from([(sender.address(), "you".to_owned())]);
         answer.bill = Some(bill::of(chain, &answer.rented.deals, &you).await?);
         if let Some(folder) = run.out {
@@ -72,7 +74,7 @@ pub async fn run(context: Context, run: Run) -> anyhow::Result<()> {
                 .tasks
                 .iter()
                 .enumerate()
-                .filter(|(_, task)| !answer.failed.contains(task))
+                .filter(|(_, task)| !answer.failed.contains_key(task))
             {
                 let place = if answer.rented.tasks.len() == 1 {
                     folder.clone()
@@ -86,8 +88,12 @@ pub async fn run(context: Context, run: Run) -> anyhow::Result<()> {
     }
     output.answer(&answer, || in_words(&answer))?;
     if !answer.failed.is_empty() {
+        let (_, why) = answer
+            .failed
+            .first_key_value()
+            .context("some task failed")?;
         bail!(
-            "{} of {} tasks failed and were refunded",
+            "{} of {} tasks failed: {why}",
             answer.failed.len(),
             answer.rented.tasks.len()
         );

@@ -171,7 +171,12 @@ fn every_step_of_the_walk_is_a_command() -> anyhow::Result<()> {
             "{index}",
         ],
     )?;
-    assert!(ran["failed"].as_array().is_some_and(Vec::is_empty), "{ran}");
+    assert!(
+        ran["failed"]
+            .as_object()
+            .is_some_and(serde_json::Map::is_empty),
+        "{ran}"
+    );
     assert_eq!(
         std::fs::read_to_string(out.join("1").join("words.txt"))
             .or_else(|_| {
@@ -186,6 +191,10 @@ fn every_step_of_the_walk_is_a_command() -> anyhow::Result<()> {
             .next(),
         Some("part")
     );
+
+    // An application that fails everywhere is told at once, not when the deal's time is over.
+    let words = fail(data, &["run", app, "--watch", "--", "exit", "3"])?;
+    assert!(words.contains("given up") && words.contains('3'), "{words}");
 
     let deal = ran["deals"][0].as_str().context("deal")?;
     let task = ran["tasks"][0].as_str().context("task")?;
@@ -275,7 +284,12 @@ fn a_worker_in_another_process_joins_the_pool_and_works() -> anyhow::Result<()> 
         .context("app")?
         .to_owned();
     let ran = ask(data, &["run", &app, "--watch", "--", "say", "hello"])?;
-    assert!(ran["failed"].as_array().is_some_and(Vec::is_empty), "{ran}");
+    assert!(
+        ran["failed"]
+            .as_object()
+            .is_some_and(serde_json::Map::is_empty),
+        "{ran}"
+    );
     assert!(worker.interrupt()?.success());
     assert!(town.interrupt()?.success());
     Ok(())

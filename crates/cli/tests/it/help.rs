@@ -16,7 +16,11 @@ fn write_help(text: &mut String, command: &mut clap::Command) {
     if command.get_name() == "help" {
         return;
     }
-    text.push_str(&format!("$ {} --help\n{}\n", command.get_bin_name().unwrap_or("oxec"), command.render_long_help()));
+    text.push_str(&format!(
+        "$ {} --help\n{}\n",
+        command.get_bin_name().unwrap_or("oxec"),
+        command.render_long_help()
+    ));
     for subcommand in command.get_subcommands_mut() {
         write_help(text, subcommand);
     }

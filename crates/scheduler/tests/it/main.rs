@@ -4,7 +4,6 @@ mod pool;
 mod script;
 
 mod doors;
-mod pace;
 mod restarts;
 mod troubles;
 mod walk;

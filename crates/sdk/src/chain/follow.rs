@@ -127,8 +127,10 @@ impl EventStream {
     async fn turn(&mut self) -> Result<Turn, Failure> {
         let rpc = self.chain.inner.rpc.clone();
         // Marked as seen before anything is asked, so that a block that comes meanwhile wakes the next wait.
+        // A head is a hint once: looked at again, one that is gone by now would be followed for ever.
+        let fresh = self.newest.has_changed().unwrap_or(false);
         let hint = self.newest.borrow_and_update().clone();
-        let head = match hint {
+        let head = match hint.filter(|_| fresh) {
             Some(head) if head.number() >= self.next_block => head,
             _ => Arc::new(Head::latest(&rpc).await?),
         };

@@ -150,6 +150,55 @@ async fn a_restarted_worker_reveals_while_the_pool_is_away() {
     assert_eq!(own.status, ContributionStatus::Proved);
 }
 
+/// The chain goes back to before a task that has come to `stage`, knows nothing of it for a while, and then gets it once
+/// more.
+async fn goes_on_after_the_chain_forgot_the_task_at(stage: Stage) {
+    let mut town = Town::start().await;
+    let given = town.deal(HELLO, "").await;
+    let before = town.node("evm_snapshot", serde_json::json!([])).await;
+    let dying = town.worker(Conduct::Dying(stage)).await;
+    let assignment = town.assignment(&given, 0).await;
+    let task = assignment.task;
+    town.pool.say(ToWorker::Assign(Box::new(assignment)));
+    if stage == Stage::Uploaded {
+        town.pool
+            .until(|message| *message == ToPool::Revealed { task })
+            .await;
+        town.pool.say(ToWorker::Upload { task });
+    }
+    dying.ended().await;
+    town.node("evm_revert", serde_json::json!([before])).await;
+    assert_eq!(town.task(task).await.status, TaskStatus::Unset);
+
+    let worker = town.worker(Conduct::Honest).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(
+        worker.tasks(),
+        1,
+        "it may be mined again, and must be revealed then"
+    );
+    let t0 = std::time::Instant::now();
+    town.assignment(&given, 0).await;
+    println!("init {:?}", t0.elapsed());
+    eventually("it is contributed and revealed once more", async || {
+        town.task(task).await.reveal_counter == 1
+    })
+    .await;
+    println!("revealed {:?}", t0.elapsed());
+    assert_eq!(town.task(task).await.contributors.len(), 1);
+}
+
+#[tokio::test]
+async fn a_contribution_the_chain_has_forgotten_is_made_again() {
+    goes_on_after_the_chain_forgot_the_task_at(Stage::Contributed).await;
+}
+
+#[tokio::test]
+async fn a_reveal_the_chain_has_forgotten_is_made_again() {
+    goes_on_after_the_chain_forgot_the_task_at(Stage::Revealed).await;
+    goes_on_after_the_chain_forgot_the_task_at(Stage::Uploaded).await;
+}
+
 #[tokio::test]
 async fn a_worker_that_is_stopped_keeps_its_journal() {
     let mut town = Town::start().await;

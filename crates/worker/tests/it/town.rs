@@ -227,6 +227,20 @@ impl Town {
         handle
     }
 
+    /// Asks the node.
+    pub(crate) async fn node(&self, method: &str, params: serde_json::Value) -> serde_json::Value {
+        let body =
+            serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let answer = reqwest::Client::new()
+            .post(self.devchain.http_url())
+            .json(&body)
+            .send()
+            .await
+            .expect("an answer");
+        let answer: serde_json::Value = answer.json().await.expect("JSON");
+        answer["result"].clone()
+    }
+
     /// Ends a task as the pool does.
     pub(crate) async fn finalize(&self, task: TaskId) {
         let link = ResultLink::ipfs("bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy");
