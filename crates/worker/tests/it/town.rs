@@ -122,6 +122,15 @@ impl Town {
         self.pool = Pool::open(port, info, self.store.clone()).await;
     }
 
+    /// Forgets what was known of the chain, which has gone back.
+    pub(crate) async fn connect_anew(&mut self) {
+        let rpc = self.devchain.http_url().parse().expect("a URL");
+        self.chain = Chain::connect(&rpc, self.chain.deployment().clone())
+            .await
+            .expect("connected");
+        self.scheduler = self.chain.sender(&wallet(&self.devchain, 1));
+    }
+
     pub(crate) async fn put(&self, bytes: &[u8]) -> PinnedBlob {
         let stored = self.store.put_bytes(bytes).await.expect("stored");
         PinnedBlob {
