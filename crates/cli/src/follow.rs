@@ -14,7 +14,7 @@ use protocol::{DealId, TaskId, task::TaskStatus};
 use sdk::{chain::Chain, task::TaskState};
 use url::Url;
 
-use crate::output::{Output, short};
+use crate::output::{Output, harmless, short};
 
 /// When each task reached each stage, for the table of times.
 #[derive(Debug, Clone, Default)]
@@ -178,7 +178,7 @@ impl Bars {
         } else {
             stage as u64
         });
-        bar.set_message(words.to_owned());
+        bar.set_message(harmless(words));
         if stage >= Stage::Completed {
             bar.abandon();
         }

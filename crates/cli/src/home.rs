@@ -143,7 +143,8 @@ impl Home {
         if let Some(path) = self.keystore(name)? {
             let password = self.own_password(&path)?.with_context(|| {
                 format!(
-                    "the wallet {} has a password of its own; the town needs one it made itself",
+                    "the wallet {} has a password of its own; the town acts with wallets it made itself: \
+                     move that folder away, or keep the town in another one with --data",
                     path.display()
                 )
             })?;

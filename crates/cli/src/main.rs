@@ -37,7 +37,7 @@ fn main() -> ExitCode {
             if json {
                 println!("{}", serde_json::json!({ "error": format!("{error:#}") }));
             }
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", cli::output::harmless(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -32,7 +32,7 @@ impl Output {
         let answer = if self.json {
             serde_json::to_string_pretty(value)?
         } else {
-            text()
+            harmless(&text())
         };
         print(&answer)
     }
@@ -46,23 +46,30 @@ impl Output {
         print(&if self.json {
             serde_json::to_string(value)?
         } else {
-            text()
+            harmless(&text())
         })
     }
 
     /// Talk, on standard error.
-    #[expect(
-        clippy::unused_self,
-        reason = "reads as what it is: this output says something"
-    )]
     pub fn say(self, text: impl AsRef<str>) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
+        let _ = writeln!(std::io::stderr().lock(), "{}", harmless(text.as_ref()));
     }
 
     /// Whether progress bars make sense: a person watches standard error.
     pub fn shows_progress(self) -> bool {
         !self.json && std::io::stderr().is_terminal()
     }
+}
+
+/// Without the characters that a terminal obeys instead of showing: names of files, logs of applications and sentences
+/// of pools are strangers' words.
+pub fn harmless(text: &str) -> String {
+    let shown = |letter: char| match letter {
+        '\n' | '\t' => letter,
+        letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
+        letter => letter,
+    };
+    text.chars().map(shown).collect()
 }
 
 fn print(answer: &str) -> anyhow::Result<()> {
@@ -102,5 +109,18 @@ pub fn short(address: impl std::fmt::Display) -> String {
         text
     } else {
         format!("{}…{}", &text[..6], &text[text.len() - 4..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_words_do_not_command_the_terminal() {
+        assert_eq!(
+            harmless("a\tb\n\u{1b}[2Jc\rd\u{9b}e é"),
+            "a\tb\n\u{fffd}[2Jc\u{fffd}d\u{fffd}e é"
+        );
     }
 }

@@ -164,6 +164,11 @@ pub async fn rent(
             .checked_add(Nrlc(total))
             .context("the price of all tasks is beyond counting")?;
         agreed.deals.push(matched.deal);
+        // Said at once: whatever happens next, the money is in it.
+        output.say(format!(
+            "deal {} for {} tasks",
+            matched.deal, matched.volume
+        ));
         agreed.tasks.extend(
             sdk::deal::tasks(chain, matched.deal)
                 .await?

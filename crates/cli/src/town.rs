@@ -131,7 +131,12 @@ impl Town {
                 .kept_in(folder.join("chain"))
         })
         .await
-        .context("cannot start the town's chain")?;
+        .with_context(|| match options.chain_listen.port() {
+            0 => "cannot start the town's chain".to_owned(),
+            _ => "cannot start the town's chain (if another program has its port, stop that, or choose other ports with \
+                  --chain-listen, --market-listen and --pool-listen)"
+                .to_owned(),
+        })?;
         let deployment = devchain
             .deployment()
             .cloned()
@@ -279,7 +284,7 @@ impl Town {
             self.engine.clone(),
             worker::Options {
                 slots: plan.slots,
-                conduct: plan.conduct.clone(),
+                conduct: plan.conduct,
                 ..worker::Options::new(
                     self.file.pool.clone(),
                     self.home.folder().join("workers").join(&plan.name),

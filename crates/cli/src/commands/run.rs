@@ -1,9 +1,13 @@
 //! `oxec run`: rent.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use alloy_primitives::Address;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use protocol::TaskId;
 use sdk::result::Limits;
 use serde::Serialize;
@@ -31,6 +35,18 @@ struct Answer {
 
 pub async fn run(context: Context, run: Run) -> anyhow::Result<()> {
     let output = context.output;
+    if let Some(folder) = &run.out {
+        // Found out before anything is paid.
+        for index in 0..run.tasks {
+            let place = place(folder, index, run.tasks);
+            let is_empty = fs::read_dir(&place).is_ok_and(|mut inside| inside.next().is_none());
+            ensure!(
+                is_empty || !place.exists(),
+                "{} is not empty: name another folder with --out (nothing was rented)",
+                place.display()
+            );
+        }
+    }
     let sender = context.sender().await?;
     let chain = sender.chain();
     let market = context.market()?;
@@ -69,18 +85,12 @@ pub async fn run(context: Context, run: Run) -> anyhow::Result<()> {
         let you = BTreeMap::from([(sender.address(), "you".to_owned())]);
         answer.bill = Some(bill::of(chain, &answer.rented.deals, &you).await?);
         if let Some(folder) = run.out {
-            for (index, &task) in answer
-                .rented
-                .tasks
-                .iter()
-                .enumerate()
+            let tasks = answer.rented.tasks.len() as u64;
+            for (index, &task) in (0..)
+                .zip(&answer.rented.tasks)
                 .filter(|(_, task)| !answer.failed.contains_key(task))
             {
-                let place = if answer.rented.tasks.len() == 1 {
-                    folder.clone()
-                } else {
-                    folder.join(index.to_string())
-                };
+                let place = place(&folder, index, tasks);
                 sdk::result::fetch(chain, task, &pool, &place, Limits::default()).await?;
                 answer.results.insert(task, place);
             }
@@ -99,6 +109,14 @@ pub async fn run(context: Context, run: Run) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Where the result of a task goes: into the folder itself if it is the only one.
+fn place(folder: &Path, index: u64, tasks: u64) -> PathBuf {
+    match tasks {
+        1 => folder.to_owned(),
+        _ => folder.join(index.to_string()),
+    }
 }
 
 fn in_words(answer: &Answer) -> String {

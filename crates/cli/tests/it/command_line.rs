@@ -334,7 +334,32 @@ fn mistakes_are_answered_with_what_to_do() -> anyhow::Result<()> {
         .trim_start_matches("http://")
         .trim_end_matches('/');
     let words = fail(other.path(), &["up", "--chain-listen", busy])?;
-    assert!(words.contains(busy), "{words}");
+    assert!(
+        words.contains(busy) && words.contains("--chain-listen"),
+        "{words}"
+    );
+
+    // No room for the result: found out before anything is paid.
+    let full = other.path().to_str().context("path")?;
+    let app = "0x00000000000000000000000000000000000000aa";
+    let words = fail(data, &["run", app, "--watch", "--out", full])?;
+    assert!(
+        words.contains(full) && words.contains("nothing was rented"),
+        "{words}"
+    );
+
+    // A person's own wallet where the town wants one of its own.
+    let third = tempfile::tempdir()?;
+    std::fs::write(third.path().join("password"), "p")?;
+    let password = third.path().join("password");
+    let password = password.to_str().context("path")?;
+    ask(
+        third.path(),
+        &["--password-file", password, "wallet", "create"],
+    )?;
+    let listen = "127.0.0.1:0";
+    let words = fail(third.path(), &["up", "--chain-listen", listen])?;
+    assert!(words.contains("--data"), "{words}");
 
     // A wallet opened with the wrong password.
     std::fs::write(data.join("right"), "right")?;

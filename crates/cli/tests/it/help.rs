@@ -16,9 +16,9 @@ fn write_help(text: &mut String, command: &mut clap::Command) {
     if command.get_name() == "help" {
         return;
     }
+    let name = command.get_bin_name().unwrap_or("oxec").to_owned();
     text.push_str(&format!(
-        "$ {} --help\n{}\n",
-        command.get_bin_name().unwrap_or("oxec"),
+        "$ {name} --help\n{}\n",
         command.render_long_help()
     ));
     for subcommand in command.get_subcommands_mut() {
