@@ -39,7 +39,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Test { long } => tests::all(long),
         Chore::Arrows => arrows::check(),
         Chore::Abi => tests::write_abi(),
-        Chore::Gas => tests::contracts(false),
+        Chore::Gas => tests::contracts(false, false),
         Chore::Bench => tests::bench(),
     }
 }
