@@ -713,6 +713,15 @@ impl State {
         if entry.task.given_up.is_some() || entry.task.stage != Stage::Active {
             return;
         }
+        // Where it ran to its end once, it may again.
+        if entry
+            .task
+            .replicas
+            .iter()
+            .any(|replica| replica.state.hash().is_some())
+        {
+            return;
+        }
         let failures = entry.task.app_failures();
         let enough = self
             .limits

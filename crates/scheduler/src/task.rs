@@ -242,6 +242,8 @@ impl Task {
                     consensus,
                     deadline_secs,
                 };
+                // Whoever was still at it was quicker than our giving up: now there is a result to be had, and paid.
+                self.given_up = None;
                 self.abandon(now_secs);
             }
             (Completed | Claimed, Event::Consensus { .. }) => {}
@@ -389,6 +391,9 @@ impl Task {
         match chain.stage {
             end @ (Stage::Completed | Stage::Claimed) => self.close(end, now_secs),
             Stage::Revealing { .. } => {
+                if self.consensus().is_none() {
+                    self.given_up = None;
+                }
                 self.stage = chain.stage;
                 self.abandon(now_secs);
             }
@@ -945,6 +950,32 @@ mod tests {
                 .expect("no fault of the worker"),
             task
         );
+    }
+
+    #[test]
+    fn consensus_reached_all_the_same_undoes_giving_up() {
+        let reason = "the time to contribute is over".to_owned();
+        let given_up = Event::GivenUp { reason };
+        let begun = [Event::Initialized, contributed(A), given_up.clone()];
+        let task = after(begun.clone().into_iter().chain([consensus(), revealed(A)]));
+        assert_eq!(task.report().state, "uploading");
+        task.apply(Event::UploadAsked { worker: A }, 100)
+            .expect("its result is wanted");
+
+        let (hash, digest) = (hash_of(digest()), digest());
+        let seen = OnChain {
+            stage: Stage::Revealing {
+                consensus: hash,
+                deadline_secs: 500,
+            },
+            contributions: vec![(A, OnChainContribution::Proved { hash, digest })],
+        };
+        let compared = after(begun).corrected_by(seen.clone(), 100);
+        assert_eq!(compared.report().state, "uploading");
+
+        // Given up after it, for want of what the requester's contract is to be called with, it stays so.
+        let task = after([contributed(A), consensus(), revealed(A), given_up]);
+        assert!(task.corrected_by(seen, 100).given_up.is_some());
     }
 
     #[test]
