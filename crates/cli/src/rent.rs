@@ -165,10 +165,8 @@ pub async fn rent(
             .context("the price of all tasks is beyond counting")?;
         agreed.deals.push(matched.deal);
         // Said at once: whatever happens next, the money is in it.
-        output.say(format!(
-            "deal {} for {} tasks",
-            matched.deal, matched.volume
-        ));
+        let s = if matched.volume == 1 { "" } else { "s" };
+        output.say(format!("deal {}, {} task{s}", matched.deal, matched.volume));
         agreed.tasks.extend(
             sdk::deal::tasks(chain, matched.deal)
                 .await?

@@ -137,13 +137,18 @@ fn in_words(answer: &Answer) -> String {
             words.push_str(&format!("Follow it: `oxec deal show {deal}`, `oxec task watch {task}`; then `oxec result fetch {task}`"));
         }
         Some(bill) => {
-            words.push_str(&bill::as_table(bill));
-            words.push('\n');
-            if answer.results.is_empty() {
-                words.push_str(&format!(
-                    "Get a result: `oxec result fetch {}`",
-                    rented.tasks[0]
-                ));
+            if !bill.is_empty() {
+                words.push_str(&bill::as_table(bill));
+                words.push('\n');
+            }
+            let mut done = rented
+                .tasks
+                .iter()
+                .filter(|task| !answer.failed.contains_key(task));
+            if answer.results.is_empty()
+                && let Some(task) = done.next()
+            {
+                words.push_str(&format!("Get a result: `oxec result fetch {task}`"));
             }
             for (task, place) in &answer.results {
                 words.push_str(&format!(
