@@ -56,7 +56,7 @@ use url::Url;
 use crate::board::Board;
 use crate::context::Context;
 use crate::db::{Db, Identity};
-use crate::watch::Watch;
+use crate::watch::{TOLD_AGAIN, Watch};
 
 /// How long a shutdown waits for what is under way.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(10);
@@ -304,7 +304,8 @@ async fn open_database(
     };
     let db = Db::open(&options.database).await?;
     match db.next_block(identity).await? {
-        Some(next_block) if next_block <= head + 1 => Ok((db, next_block)),
+        // A node that lags a little behind the one before is no other chain.
+        Some(next_block) if next_block <= head + 1 + TOLD_AGAIN => Ok((db, next_block)),
         known => {
             if let Some(next_block) = known {
                 tracing::warn!(

@@ -25,6 +25,8 @@ use crate::task::{Event, OnChain, OnChainContribution, Stage};
 
 /// Tasks asked for in one message.
 const COMPARED_AT_ONCE: usize = 200;
+/// After a restart, how many blocks are told again: a reorganisation while nobody looked is rarely deeper.
+pub(crate) const TOLD_AGAIN: u64 = 64;
 /// How often the chain's clock is looked at while blocks come.
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
 
@@ -66,6 +68,13 @@ impl Watch {
     }
 
     async fn follow(&mut self) {
+        let next_block = self.context.board.lock().next_block();
+        let first = self.context.chain.deployment().block;
+        if next_block > first {
+            // What was read last may have been reorganised while nobody looked, or the node lags behind another.
+            let back_to = next_block.saturating_sub(1 + TOLD_AGAIN).max(first);
+            self.go_back(back_to).await;
+        }
         let next_block = self.context.board.lock().next_block();
         let mut stream = self.context.chain.follow(next_block);
         let mut net = tokio::time::interval(self.context.safety_net());

@@ -79,6 +79,31 @@ async fn what_is_over_is_still_told_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_reorganisation_took_back_while_nobody_looked_is_done_again() {
+    let mut pool = Pool::start().await;
+    let worker = pool.worker(0, Conduct::Honest, 1);
+    let warm = pool.request(1, 1, "").await;
+    pool.completed(warm).await;
+    let deal = pool.request(2, 1, "").await;
+    let snapshot = pool.node("evm_snapshot", serde_json::json!([])).await;
+    pool.completed(deal).await;
+    pool.handle().idle().await;
+    let handle = pool.handle.take().expect("it runs");
+    handle.shutdown().await;
+    drop(handle);
+    let head = pool.chain.block().await.expect("a block").number;
+    pool.node("evm_revert", serde_json::json!([snapshot])).await;
+    // The chain is as long as it was, and another: its length tells nothing.
+    while pool.chain.block().await.expect("a block").number < head {
+        pool.node("evm_mine", serde_json::json!([])).await;
+    }
+    pool.open().await;
+    pool.completed(deal).await;
+    pool.handle().idle().await;
+    drop(worker);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wallet_that_does_not_own_the_pool_cannot_open_it() {
     let mut pool = Pool::start().await;
     drop(pool.handle.take());
