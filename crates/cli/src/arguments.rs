@@ -102,13 +102,14 @@ pub struct Up {
     /// Workers to start, each with its own wallet and folder
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub workers: u32,
-    /// Where the chain's JSON-RPC listens
+    /// Where the chain's JSON-RPC listens; with 0.0.0.0, as for the pool, workers on other machines can join
+    /// (everybody who can reach it may use its well-known accounts)
     #[arg(long, default_value = "127.0.0.1:8545", value_name = "ADDRESS")]
     pub chain_listen: SocketAddr,
     /// Where the market listens
     #[arg(long, default_value = "127.0.0.1:7001", value_name = "ADDRESS")]
     pub market_listen: SocketAddr,
-    /// Where the pool listens
+    /// Where the pool listens: `oxec worker --pool` joins here
     #[arg(long, default_value = "127.0.0.1:7002", value_name = "ADDRESS")]
     pub pool_listen: SocketAddr,
 }

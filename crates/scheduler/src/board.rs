@@ -705,7 +705,7 @@ impl State {
         }
     }
 
-    /// Equal failures from enough different workers end a task's chances. Never true of no failure at all.
+    /// Failures of the application, told by enough different workers, end a task's chances. Never true of no failure at all.
     fn give_up_if_hopeless(&mut self, id: TaskId) {
         let Some(entry) = self.tasks.get(&id) else {
             return;

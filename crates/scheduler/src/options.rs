@@ -46,7 +46,7 @@ pub struct Options {
     /// Most tasks at once on one worker, whatever it offers. Default 256.
     #[serde(default = "default_slots_limit")]
     pub slots_limit: u32,
-    /// Equal failures from this many different workers end a task's chances; of all connected ones when fewer are
+    /// Failures of the application, told by this many different workers, end a task's chances; by all connected ones when fewer are
     /// connected. Default 3.
     #[serde(default = "default_failures_to_give_up")]
     pub failures_to_give_up: u32,

@@ -161,7 +161,7 @@ async fn settle(
         .options
         .rpc
         .clone()
-        .unwrap_or_else(|| info.rpc.clone());
+        .unwrap_or_else(|| info.rpc_seen_from(&office.options.pool));
     let chain = Box::pin(Chain::connect(&rpc, info.deployment.clone()))
         .await
         .map_err(|error| Cut::NoChain(Box::new(error)))?;

@@ -40,7 +40,7 @@ pub async fn run(mut context: Context, arguments: Worker) -> anyhow::Result<()> 
         .common
         .rpc
         .clone()
-        .unwrap_or_else(|| info.rpc.clone());
+        .unwrap_or_else(|| info.rpc_seen_from(&pool));
     let chain = Chain::connect(&rpc, info.deployment.clone())
         .await
         .with_context(|| format!("cannot use the pool's chain at {rpc}"))?;

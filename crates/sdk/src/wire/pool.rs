@@ -31,7 +31,7 @@ use protocol::{
     ids::{DealId, TaskId},
 };
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Host, Url};
 
 /// `GET /pool`: what a worker or a requester must know to deal with this pool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,25 @@ pub struct PoolInfo {
     pub runtime_profile: String,
     /// Workers connected at this moment.
     pub workers: u32,
+}
+
+impl PoolInfo {
+    /// The chain's endpoint for somebody who reached the pool at `pool`: an endpoint on the pool's own machine
+    /// (loopback, or "any address") is meant as that machine, wherever the reader stands.
+    #[must_use]
+    pub fn rpc_seen_from(&self, pool: &Url) -> Url {
+        let own = match self.rpc.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+            Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        let mut rpc = self.rpc.clone();
+        if own && rpc.set_host(pool.host_str()).is_err() {
+            return self.rpc.clone();
+        }
+        rpc
+    }
 }
 
 /// A frame from the pool.
@@ -239,4 +258,39 @@ pub struct ReplicaReport {
 pub struct ErrorBody {
     /// What was tried, with what, why it failed, what to do next: one sentence.
     pub error: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(rpc: &str) -> PoolInfo {
+        PoolInfo {
+            workerpool: Address::ZERO,
+            owner: Address::ZERO,
+            description: String::new(),
+            deployment: protocol::deployment::plan(1, Address::ZERO, 0).deployment,
+            rpc: rpc.parse().expect("a URL"),
+            runtime_profile: String::new(),
+            workers: 0,
+        }
+    }
+
+    #[test]
+    fn an_endpoint_on_the_pools_own_machine_is_sought_there() {
+        let pool: Url = "http://pool.example:7002/".parse().expect("a URL");
+        for own in [
+            "http://127.0.0.1:8545",
+            "http://0.0.0.0:8545",
+            "http://localhost:8545",
+            "http://[::1]:8545",
+        ] {
+            assert_eq!(
+                info(own).rpc_seen_from(&pool).as_str(),
+                "http://pool.example:8545/"
+            );
+        }
+        let elsewhere = "https://chain.example/";
+        assert_eq!(info(elsewhere).rpc_seen_from(&pool).as_str(), elsewhere);
+    }
 }
