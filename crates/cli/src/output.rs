@@ -102,6 +102,12 @@ pub fn table(
     table.to_string()
 }
 
+/// "1 task", "2 tasks".
+pub fn count(number: usize, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{s}")
+}
+
 /// An address short enough for a table, long enough to recognise.
 pub fn short(address: impl std::fmt::Display) -> String {
     let text = address.to_string();

@@ -6,7 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy_primitives::Address;
 use anyhow::{Context as _, bail, ensure};
 use protocol::TaskId;
 use sdk::result::Limits;
@@ -17,7 +16,7 @@ use crate::{
     bill,
     context::Context,
     follow,
-    output::short,
+    output::{count, short},
     rent::{self, Rented, Wish},
 };
 
@@ -126,10 +125,10 @@ fn in_words(answer: &Answer) -> String {
         words.push_str(&format!("deal {deal}\n"));
     }
     words.push_str(&format!(
-        "{} tasks, {} together, on the pool {}\n",
-        rented.tasks.len(),
+        "{}, {} together, on the pool {}\n",
+        count(rented.tasks.len(), "task"),
         rented.total,
-        short(pool_of(rented))
+        short(rented.workerpool)
     ));
     match &answer.bill {
         None => {
@@ -160,8 +159,4 @@ fn in_words(answer: &Answer) -> String {
         }
     }
     words
-}
-
-fn pool_of(rented: &Rented) -> Address {
-    rented.workerpool
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, utils::format_ether};
 use anyhow::{Context as _, bail, ensure};
 use protocol::payment::Nrlc;
 use sdk::wallet::Wallet as Key;
@@ -95,8 +95,8 @@ fn list(context: &Context) -> anyhow::Result<()> {
 struct Owned {
     name: String,
     address: Address,
-    /// On the chain of the town, if it is up.
-    ether_wei: Option<String>,
+    /// Coins for gas on the town's chain, in ETH, if it is up.
+    ether: Option<String>,
     rlc: Option<Nrlc>,
 }
 
@@ -105,16 +105,17 @@ async fn show(context: &Context) -> anyhow::Result<()> {
     let mut owned = Owned {
         name: context.common.wallet.clone(),
         address: wallet.address(),
-        ether_wei: None,
+        ether: None,
         rlc: None,
     };
     // A wallet can be looked at without any chain.
     if let Ok(chain) = context.chain().await {
-        owned.ether_wei = Some(chain.ether(wallet.address()).await?.to_string());
+        let ether = format_ether(chain.ether(wallet.address()).await?);
+        owned.ether = Some(ether.trim_end_matches('0').trim_end_matches('.').to_owned());
         owned.rlc = Some(sdk::payment::wallet_balance(&chain, wallet.address()).await?);
     }
-    context.output.answer(&owned, || match (owned.rlc, &owned.ether_wei) {
-        (Some(rlc), Some(wei)) => format!("{}\n{rlc} in the wallet (see `oxec account show` for what is at the hub), {wei} wei for gas", owned.address),
+    context.output.answer(&owned, || match (owned.rlc, &owned.ether) {
+        (Some(rlc), Some(ether)) => format!("{}\n{rlc} in the wallet (see `oxec account show` for what is at the hub), {ether} ETH for gas", owned.address),
         _ => format!("{}\n(no town is up, so what it owns is not known here)", owned.address),
     })
 }
