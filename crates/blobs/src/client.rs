@@ -16,6 +16,7 @@ use url::Url;
 
 use crate::error::shortened;
 use crate::landing::{Landed, Landing};
+use crate::reach::{PublicNames, Reach, is_private_number, refused};
 use crate::{Address, BlobError, Store, Stored};
 
 /// Redirects followed by [`fetch_url`].
@@ -95,7 +96,8 @@ impl Client {
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         let url = self.url(cid)?;
-        let landed = land(&self.http, &url, folder, limit_bytes).await?;
+        let response = get(&self.http, &url).await?;
+        let landed = land(response, &url, folder, limit_bytes).await?;
         check(&url, cid, &landed.stored)?;
         landed.name(to, FILE_MODE).await
     }
@@ -144,15 +146,17 @@ pub struct Fetched {
 }
 
 /// Brings a file from anywhere: at most `limit_bytes`, within `timeout`, through at most 5 redirects; with
-/// `expected_sha256`, only if it is that file.
+/// `expected_sha256`, only if it is that file; from as far as `reach` says.
 pub async fn fetch_url(
     url: &Url,
+    reach: Reach,
     limit_bytes: u64,
     expected_sha256: Option<[u8; 32]>,
     timeout: Duration,
 ) -> Result<Fetched, BlobError> {
     within(url, timeout, async {
-        let landed = land(&http(), url, &std::env::temp_dir(), limit_bytes).await?;
+        let response = get_within(reach, url).await?;
+        let landed = land(response, url, &std::env::temp_dir(), limit_bytes).await?;
         check_sha256(url, expected_sha256, &landed.stored)?;
         Ok(Fetched {
             file: landed.temporary,
@@ -167,12 +171,13 @@ impl Store {
     pub async fn fetch_url(
         &self,
         url: &Url,
+        reach: Reach,
         limit_bytes: u64,
         expected_sha256: Option<[u8; 32]>,
         timeout: Duration,
     ) -> Result<Stored, BlobError> {
         within(url, timeout, async {
-            let response = get(&http(), url).await?;
+            let response = get_within(reach, url).await?;
             let mut writer = self.writer(Some(limit_bytes)).await?;
             let mut body = response.bytes_stream();
             while let Some(piece) = body.next().await {
@@ -205,12 +210,11 @@ async fn within<T>(
 }
 
 async fn land(
-    http: &reqwest::Client,
+    response: Response,
     url: &Url,
     folder: &Path,
     limit_bytes: u64,
 ) -> Result<Landed, BlobError> {
-    let response = get(http, url).await?;
     let mut landing = Landing::in_folder(folder, shown(url).to_string(), Some(limit_bytes)).await?;
     let mut body = response.bytes_stream();
     while let Some(piece) = body.next().await {
@@ -219,6 +223,18 @@ async fn land(
             .await?;
     }
     landing.finish().await
+}
+
+async fn get_within(reach: Reach, url: &Url) -> Result<Response, BlobError> {
+    match reach {
+        Reach::Anywhere => get(&http(), url).await,
+        Reach::PublicOnly if is_private_number(url) => Err(BlobError::Unreachable {
+            doing: "fetch",
+            url: shown(url),
+            source: Box::new(refused()),
+        }),
+        Reach::PublicOnly => get(&http_public(), url).await,
+    }
 }
 
 async fn get(http: &reqwest::Client, url: &Url) -> Result<Response, BlobError> {
@@ -320,6 +336,30 @@ fn http() -> reqwest::Client {
 fn http_up() -> reqwest::Client {
     static HTTP: OnceLock<reqwest::Client> = OnceLock::new();
     HTTP.get_or_init(|| build(|client| client)).clone()
+}
+
+/// The one for strangers' URLs: public addresses only, at every step of a redirect. No proxy either, which would look
+/// names up for itself.
+fn http_public() -> reqwest::Client {
+    static HTTP: OnceLock<reqwest::Client> = OnceLock::new();
+    HTTP.get_or_init(|| {
+        build(|client| {
+            client
+                .read_timeout(SILENCE)
+                .no_proxy()
+                .dns_resolver(std::sync::Arc::new(PublicNames))
+                .redirect(reqwest::redirect::Policy::custom(|attempt| {
+                    if is_private_number(attempt.url()) {
+                        attempt.error(refused())
+                    } else if attempt.previous().len() > MOST_REDIRECTS {
+                        attempt.error("too many redirects")
+                    } else {
+                        attempt.follow()
+                    }
+                }))
+        })
+    })
+    .clone()
 }
 
 fn build(more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> reqwest::Client {

@@ -21,10 +21,12 @@ mod client;
 mod door;
 mod error;
 mod landing;
+mod reach;
 mod store;
 
 pub use address::{Address, Hasher, Stored};
 pub use client::{Client, Fetched, fetch_url};
 pub use door::{DoorOptions, door};
 pub use error::BlobError;
+pub use reach::Reach;
 pub use store::{Blob, Store, Writer};

@@ -176,6 +176,8 @@ impl Town {
         let scheduler = scheduler::Service::start(
             scheduler::Options {
                 listen: options.pool_listen,
+                // A town is played with at home: inputs may come from servers on the same machine.
+                fetch_private: true,
                 ..scheduler::Options::new(
                     workerpool,
                     folder.join("pool").join("scheduler.sqlite"),

@@ -39,6 +39,11 @@ pub struct Options {
     /// Largest app or input fetched for a deal, bytes. Default 1 GiB.
     #[serde(default = "default_input_limit_bytes")]
     pub input_limit_bytes: u64,
+    /// Whether requests may name inputs and apps in this machine's private network (`http://127.0.0.1/…`,
+    /// `http://192.168.…`): whatever is fetched is served to everybody. Blobs of this pool's own door need no fetch.
+    /// Default false.
+    #[serde(default)]
+    pub fetch_private: bool,
     /// Largest result zip taken from a worker, bytes. Default 1.25 GiB: the output limit of a deal and its logs.
     #[serde(default = "default_result_limit_bytes")]
     pub result_limit_bytes: u64,
@@ -109,6 +114,7 @@ impl Options {
             uploads: default_uploads(),
             upload_limit_bytes: default_upload_limit_bytes(),
             input_limit_bytes: default_input_limit_bytes(),
+            fetch_private: false,
             result_limit_bytes: default_result_limit_bytes(),
             slots_limit: default_slots_limit(),
             failures_to_give_up: default_failures_to_give_up(),

@@ -6,7 +6,7 @@ use axum::http::{Request, Response, StatusCode};
 use axum::response::Redirect;
 use axum::routing::get;
 use blobs::address::of_bytes;
-use blobs::{BlobError, Client, DoorOptions, Store, door, fetch_url};
+use blobs::{BlobError, Client, DoorOptions, Reach, Store, door, fetch_url};
 use tower::ServiceExt;
 use url::Url;
 
@@ -272,9 +272,15 @@ async fn a_file_from_the_web_is_pinned_limited_and_not_waited_for_for_ever() {
     let at = |path: &str| base.join(path).expect("a URL");
     let right = of_bytes(&content).sha256;
 
-    let fetched = fetch_url(&at("/twice"), 100_000, Some(right), SECONDS)
-        .await
-        .expect("comes");
+    let fetched = fetch_url(
+        &at("/twice"),
+        Reach::Anywhere,
+        100_000,
+        Some(right),
+        SECONDS,
+    )
+    .await
+    .expect("comes");
     assert_eq!(std::fs::read(&fetched.file).expect("is there"), content);
     let file = fetched.file.to_path_buf();
     drop(fetched);
@@ -283,7 +289,7 @@ async fn a_file_from_the_web_is_pinned_limited_and_not_waited_for_for_ever() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::folder(folder.path()).expect("opens");
     let stored = store
-        .fetch_url(&at("/file"), 100_000, Some(right), SECONDS)
+        .fetch_url(&at("/file"), Reach::Anywhere, 100_000, Some(right), SECONDS)
         .await
         .expect("comes");
     assert_eq!(
@@ -292,22 +298,57 @@ async fn a_file_from_the_web_is_pinned_limited_and_not_waited_for_for_ever() {
     );
 
     let other = store
-        .fetch_url(&at("/file"), 100_000, Some([1; 32]), SECONDS)
+        .fetch_url(
+            &at("/file"),
+            Reach::Anywhere,
+            100_000,
+            Some([1; 32]),
+            SECONDS,
+        )
         .await;
     assert!(matches!(other, Err(BlobError::Mismatch { .. })));
-    let large = fetch_url(&at("/file"), 99_999, None, SECONDS).await;
+    let large = fetch_url(&at("/file"), Reach::Anywhere, 99_999, None, SECONDS).await;
     assert!(matches!(large, Err(BlobError::TooLarge { .. })));
-    let round = fetch_url(&at("/round"), 100_000, None, SECONDS).await;
+    let round = fetch_url(&at("/round"), Reach::Anywhere, 100_000, None, SECONDS).await;
     assert!(matches!(round, Err(BlobError::Unreachable { .. })));
-    let slow = fetch_url(&at("/never"), 100_000, None, Duration::from_millis(200)).await;
+    let slow = fetch_url(
+        &at("/never"),
+        Reach::Anywhere,
+        100_000,
+        None,
+        Duration::from_millis(200),
+    )
+    .await;
     assert!(
         slow.expect_err("never comes")
             .to_string()
             .starts_with("cannot fetch in time http://127.0.0.1")
     );
-    let missing = fetch_url(&at("/nothing"), 100_000, None, SECONDS).await;
+    let missing = fetch_url(&at("/nothing"), Reach::Anywhere, 100_000, None, SECONDS).await;
     assert!(matches!(
         missing,
         Err(BlobError::Refused { status: 404, .. })
     ));
+}
+
+#[tokio::test]
+async fn a_strangers_url_does_not_reach_private_networks() {
+    let site = Router::new().route("/secret", get(|| async { "for this machine only" }));
+    let base = serve(site).await;
+    let number = base.join("/secret").expect("a URL");
+    let mut name = number.clone();
+    name.set_host(Some("localhost")).expect("a host");
+    for url in [number, name] {
+        let error = fetch_url(&url, Reach::PublicOnly, 1_000, None, SECONDS)
+            .await
+            .expect_err("refused");
+        let mut words = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            words.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        assert!(words.contains("private network"), "{words}");
+        assert!(!words.contains("for this machine only"));
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256};
-use blobs::{BlobError, Stored};
+use blobs::{BlobError, Reach, Stored};
 use protocol::abi::App;
 use protocol::app::Location;
 use protocol::params::{DealParams, Input};
@@ -274,9 +274,20 @@ async fn by_content(
 
 async fn by_url(context: &Context, url: &Url, expected: Option<B256>) -> Result<Stored, PinError> {
     let limit = context.options.input_limit_bytes;
+    let reach = if context.options.fetch_private {
+        Reach::Anywhere
+    } else {
+        Reach::PublicOnly
+    };
     context
         .blobs
-        .fetch_url(url, limit, expected.map(|hash| hash.0), FETCH_TIMEOUT)
+        .fetch_url(
+            url,
+            reach,
+            limit,
+            expected.map(|hash| hash.0),
+            FETCH_TIMEOUT,
+        )
         .await
         .map_err(|source| PinError::Fetch {
             what: url.to_string(),

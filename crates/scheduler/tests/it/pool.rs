@@ -78,6 +78,8 @@ impl Pool {
         let workerpool_order = owner.sign_order(&offer, domain);
         let mut options = Options::new(workerpool, folder.path().join("pool.sqlite"), rpc, PROFILE);
         options.safety_net_secs = 1;
+        // The web servers of these tests are on this machine.
+        options.fetch_private = true;
         change(&mut options);
         let mut pool = Self {
             chain,
