@@ -8,7 +8,7 @@
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use alloy_primitives::{Address, U256};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use devchain::Devchain;
 use protocol::{deal::CATEGORIES, order::WorkerpoolOrder, payment::Nrlc};
 use sdk::{
@@ -108,6 +108,8 @@ const POOL_RLC: u64 = 1_000_000;
 const WORKER_RLC: u64 = 1_000;
 /// Tasks the pool offers to run per category: what its deposit covers the stakes of, even of the dearest.
 const OFFERED_TASKS: u64 = 20_000;
+/// How long a worker of the town may take to join its pool.
+const JOINING: Duration = Duration::from_secs(30);
 /// Coins for gas, in whole ETH.
 const ETHER: u64 = 100;
 
@@ -281,7 +283,6 @@ impl Town {
             .await?;
             sdk::payment::deposit(&self.chain.sender(&wallet), Nrlc::rlc(WORKER_RLC)).await?;
         }
-        let joined = self.scheduler.workers();
         let handle = worker::Service::start_on(
             self.engine.clone(),
             worker::Options {
@@ -296,31 +297,21 @@ impl Town {
         )
         .await
         .with_context(|| format!("cannot start the worker {}", plan.name))?;
+        tokio::time::timeout(JOINING, handle.connected())
+            .await
+            .ok()
+            .with_context(|| {
+                format!(
+                    "the worker {} has not joined the pool within {JOINING:?}",
+                    plan.name
+                )
+            })?;
         self.workers.push(TownWorker {
             name: plan.name,
             wallet,
             conduct: plan.conduct,
             handle,
         });
-        self.wait_for_workers(joined + 1).await
-    }
-
-    /// Waits until at least `count` workers are connected to the pool.
-    pub async fn wait_for_workers(&self, count: usize) -> anyhow::Result<()> {
-        let wait = async {
-            while self.scheduler.workers() < count {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        if tokio::time::timeout(Duration::from_secs(30), wait)
-            .await
-            .is_err()
-        {
-            bail!(
-                "only {} of {count} workers have joined the pool within 30 s",
-                self.scheduler.workers()
-            );
-        }
         Ok(())
     }
 

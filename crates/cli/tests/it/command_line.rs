@@ -252,6 +252,65 @@ fn a_second_up_goes_on_where_the_first_was() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Asks until the deal is as wanted; fails after a minute.
+fn deal_until(data: &Path, deal: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+    let began = std::time::Instant::now();
+    loop {
+        let shown = ask(data, &["deal", "show", deal])?;
+        if wanted(&shown) {
+            return Ok(shown);
+        }
+        ensure!(began.elapsed().as_secs() < 60, "after a minute: {shown}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+/// How many tasks of a shown deal are completed.
+fn completed(deal: &Value) -> usize {
+    let tasks = deal["tasks"].as_array().into_iter().flatten();
+    tasks.filter(|task| task["state"] == "completed").count()
+}
+
+#[test]
+fn a_town_killed_outright_in_the_middle_of_a_bag_completes_it_and_pays_once() -> anyhow::Result<()>
+{
+    let folder = tempfile::tempdir()?;
+    let data = folder.path();
+    let (town, _) = up(data)?;
+    let module = errand().to_str().context("path")?;
+    let app = ask(data, &["app", "publish", module, "--price", "1"])?["app"]
+        .as_str()
+        .context("app")?
+        .to_owned();
+    let ran = ask(
+        data,
+        &[
+            "run", &app, "--tasks", "12", "--trust", "4", "--", "spin", "300",
+        ],
+    )?;
+    let deal = ran["deals"][0].as_str().context("deal")?;
+    deal_until(data, deal, |shown| completed(shown) > 0)?;
+    // Dropped as it is: SIGKILL, no time to write anything down.
+    drop(town);
+
+    let (town, _) = up(data)?;
+    let shown = deal_until(data, deal, |shown| completed(shown) == 12)?;
+    let earned: Vec<_> = shown["bill"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|line| line["role"] == "app_owner")
+        .map(|line| line["paid"].clone())
+        .collect();
+    assert_eq!(
+        earned,
+        ["12000000000"],
+        "each task pays the author once: {shown}"
+    );
+    assert!(town.interrupt()?.success());
+    Ok(())
+}
+
 #[test]
 fn a_worker_in_another_process_joins_the_pool_and_works() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
