@@ -251,10 +251,10 @@ async fn render(
         );
     }
     for (stage, words) in [
-        (Stage::Initialized, "  median task initialized after"),
-        (Stage::Contributed, "  first sealed answer after"),
-        (Stage::Consensus, "  consensus after"),
-        (Stage::Completed, "  completed and paid after"),
+        (Stage::Initialized, "  task initialized (median)"),
+        (Stage::Contributed, "  first sealed answer (median)"),
+        (Stage::Consensus, "  consensus (median)"),
+        (Stage::Completed, "  completed and paid (median)"),
     ] {
         took.extend(times.median(stage, at).map(|time| (words, time)));
     }
