@@ -705,7 +705,8 @@ impl State {
         }
     }
 
-    /// Failures of the application, told by enough different workers, end a task's chances. Never true of no failure at all.
+    /// Equal failures of the application, told by enough different workers, end a task's chances; so do failures of
+    /// any kind on everybody there is. Never true of no failure at all.
     fn give_up_if_hopeless(&mut self, id: TaskId) {
         let Some(entry) = self.tasks.get(&id) else {
             return;
@@ -723,22 +724,36 @@ impl State {
             return;
         }
         let failures = entry.task.app_failures();
-        let enough = self
-            .limits
-            .failures_to_give_up
-            .min(self.workers.len().max(1));
-        let Some((_, last)) = failures.last().filter(|_| failures.len() >= enough) else {
+        let connected = self.workers.len().max(1);
+        let limit = self.limits.failures_to_give_up;
+        // The failure most of them tell: an application fails in one way, liars in as many as they like.
+        let told = |message: &str| {
+            failures
+                .iter()
+                .filter(|(_, failure)| failure.message == message)
+                .count()
+        };
+        let Some((equal, message)) = failures
+            .iter()
+            .map(|(_, failure)| (told(&failure.message), failure.message.as_str()))
+            .max_by_key(|(equal, _)| *equal)
+        else {
             return;
         };
-        let reason = match failures.len() {
-            1 => format!(
-                "the application failed on the only worker that could try: {}",
-                last.message
-            ),
-            workers => format!(
-                "the application failed on {workers} different workers: {}",
-                last.message
-            ),
+        let reason = if equal >= limit.min(connected) {
+            match equal {
+                1 => format!("the application failed on the only worker that could try: {message}"),
+                workers => {
+                    format!("the application failed on {workers} different workers: {message}")
+                }
+            }
+        } else if failures.len() >= connected.min(2 * limit) {
+            format!(
+                "the application failed on {} different workers, not always in the same way; most often: {message}",
+                failures.len()
+            )
+        } else {
+            return;
         };
         tracing::info!(task.id = %id, reason, "given up");
         self.apply(id, Event::GivenUp { reason });

@@ -51,8 +51,8 @@ pub struct Options {
     /// Most tasks at once on one worker, whatever it offers. Default 256.
     #[serde(default = "default_slots_limit")]
     pub slots_limit: u32,
-    /// Failures of the application, told by this many different workers, end a task's chances; by all connected ones when fewer are
-    /// connected. Default 3.
+    /// Equal failures of the application, told by this many different workers, end a task's chances; so do failures of
+    /// any kind on all connected workers, or on twice as many. Default 3.
     #[serde(default = "default_failures_to_give_up")]
     pub failures_to_give_up: u32,
     /// How often a failing fetch of an app or input is tried before the deal is given up. Default 3.

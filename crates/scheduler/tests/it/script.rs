@@ -31,6 +31,8 @@ pub(crate) enum Conduct {
     Dies,
     /// Its application fails.
     Fails,
+    /// Says that the application fails, each time in words of its own.
+    Complains,
     /// Uploads other bytes than those it revealed the digest of.
     UploadsWrong,
     /// Accepts and never does anything.
@@ -295,6 +297,15 @@ impl Script {
                     cause: FailureCause::Application,
                     message: "the application ended with exit code 3".to_owned(),
                     log: "no such option".to_owned(),
+                };
+                let _ = say.send(ToPool::Failed { task, failure });
+                return;
+            }
+            Conduct::Complains => {
+                let failure = TaskFailure {
+                    cause: FailureCause::Application,
+                    message: format!("{} does not like it", self.wallet.address()),
+                    log: String::new(),
                 };
                 let _ = say.send(ToPool::Failed { task, failure });
                 return;

@@ -32,6 +32,20 @@ async fn a_worker_lost_before_contributing_is_replaced_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn complaints_that_do_not_agree_do_not_end_a_task_while_somebody_is_left_to_try() {
+    let pool = Pool::start().await;
+    // They have more room, so they are asked before the honest one.
+    let workers: Vec<_> = (0..4)
+        .map(|n| pool.worker(n, Conduct::Complains, 8))
+        .collect();
+    let honest = pool.worker(4, Conduct::Honest, 1);
+    eventually(async || (pool.handle().workers() == 5).then_some(())).await;
+    let deal = pool.request(1, 1, "").await;
+    pool.completed(deal).await;
+    drop((workers, honest));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_fails_everywhere_is_given_up_and_the_requester_is_told_and_refunded() {
     let pool = Pool::start().await;
     let workers: Vec<_> = (0..4).map(|n| pool.worker(n, Conduct::Fails, 1)).collect();
