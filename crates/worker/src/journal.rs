@@ -109,31 +109,54 @@ impl Journal {
         self.folder(task).join("result.zip")
     }
 
-    /// Every task held. A folder without a journal, or with one that makes no sense, is swept: its writing was never
-    /// finished, so nothing was contributed on the strength of it, or it was tampered with and nothing in it can be
-    /// relied on. A journal that the disk does not give is another matter: a stake may hang on it.
+    /// Every task held. A folder without a journal is swept: its writing was never finished, so nothing was contributed
+    /// on the strength of it. One with a journal that makes no sense (of another version, tampered with) is moved to
+    /// `unreadable` beside the tasks, for its owner to look at: a stake may hang on it. So it may on a journal that the
+    /// disk does not give, which is an error.
     pub fn load(&self) -> Result<Vec<Entry>, JournalError> {
         let mut entries = Vec::new();
         for folder in fs::read_dir(&self.tasks).map_err(error("list", &self.tasks))? {
             let folder = folder.map_err(error("list", &self.tasks))?.path();
             let path = folder.join(FILE);
-            let read = match fs::read(&path) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(error("read", &path)(source));
-                }
-                read => read,
-            };
-            match read.map(|bytes| serde_json::from_slice::<Entry>(&bytes)) {
-                Ok(Ok(entry)) if self.folder(entry.task()) == folder => entries.push(entry),
-                found => {
-                    tracing::warn!(folder = %folder.display(), ?found, "a task's journal is unreadable, dropping the task");
+            let bytes = match fs::read(&path) {
+                Ok(bytes) => bytes,
+                Err(source) if source.kind() == io::ErrorKind::NotFound => {
                     fs::remove_dir_all(&folder).map_err(error("sweep", &folder))?;
+                    continue;
+                }
+                Err(source) => return Err(error("read", &path)(source)),
+            };
+            match serde_json::from_slice::<Entry>(&bytes) {
+                Ok(entry) if self.folder(entry.task()) == folder => entries.push(entry),
+                found => {
+                    let aside = self.set_aside(&folder)?;
+                    tracing::warn!(
+                        folder = %aside.display(),
+                        why = ?found.err(),
+                        "a task's journal cannot be read, the task is not gone on with; its folder is kept"
+                    );
                 }
             }
         }
         // The same order after every restart.
         entries.sort_by_key(Entry::task);
         Ok(entries)
+    }
+
+    /// Moves a folder out of the way, and says where to.
+    fn set_aside(&self, folder: &Path) -> Result<PathBuf, JournalError> {
+        let place = self.tasks.with_file_name("unreadable");
+        fs::create_dir_all(&place).map_err(error("make the folder", &place))?;
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let free = (0_u32..)
+            .map(|number| match number {
+                0 => place.join(&*name),
+                number => place.join(format!("{name}-{number}")),
+            })
+            .find(|path| !path.exists())
+            .unwrap_or_else(|| place.join(&*name));
+        fs::rename(folder, &free).map_err(error("set aside", folder))?;
+        Ok(free)
     }
 
     /// Writes a task down; on disk when this returns.
@@ -252,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_without_a_readable_journal_is_swept() {
+    fn a_journal_that_makes_no_sense_is_set_aside_and_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         let journal = Journal::open(folder.path()).expect("opened");
         let torn = journal.folder(TaskId(B256::repeat_byte(2)));
@@ -260,6 +283,8 @@ mod tests {
         fs::write(torn.join(FILE), "{").expect("written");
         assert_eq!(journal.load().expect("loaded"), []);
         assert!(!torn.exists());
+        let aside = folder.path().join("unreadable");
+        assert_eq!(fs::read_dir(aside).expect("kept").count(), 1);
     }
 
     #[test]
