@@ -153,7 +153,7 @@ impl Home {
         let wallet = Wallet::random();
         let folder = self.wallet_folder(name)?;
         let password = alloy_primitives::hex::encode(rand::random::<[u8; 32]>());
-        write_private(&folder.join("password"), password.as_bytes())?;
+        write_atomically(&folder.join("password"), password.as_bytes())?;
         wallet.save_keystore(&folder, &password)?;
         Ok(wallet)
     }
@@ -246,7 +246,7 @@ pub fn password(common: &Common, prompt: &str) -> anyhow::Result<String> {
     Ok(rpassword::prompt_password(prompt)?)
 }
 
-/// Writes all of `bytes` or nothing.
+/// Writes all of `bytes` or nothing, into a file that only its owner can read (as `tempfile` makes them).
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)
@@ -259,11 +259,6 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     file.persist(path)
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(())
-}
-
-/// Like [`write_atomically`]; `tempfile` makes files that only their owner can read, which is what this wants.
-fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    write_atomically(path, bytes)
 }
 
 /// What lies in a folder, sorted; nothing if there is no such folder.

@@ -5,7 +5,7 @@
 //! the chain's well-known first account, registers the pool and publishes its offers. What it did once it finds again:
 //! a second start on the same folder goes on where the first one ended.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use alloy_primitives::{Address, U256};
 use anyhow::Context;
@@ -83,7 +83,6 @@ pub struct Town {
     /// One sandbox for all workers of this process, so that an application is compiled once.
     engine: runtime::wasm::Engine,
     chain: Chain,
-    blobs: blobs::Store,
     bank: Wallet,
     pool_owner: Wallet,
     requester: Wallet,
@@ -190,7 +189,7 @@ impl Town {
             scheduler::Deps {
                 chain: chain.clone(),
                 wallet: pool_owner.clone(),
-                blobs: blobs.clone(),
+                blobs,
             },
         )
         .await
@@ -224,7 +223,6 @@ impl Town {
             devchain,
             engine,
             chain,
-            blobs,
             bank,
             pool_owner,
             requester,
@@ -343,16 +341,8 @@ impl Town {
         &self.file
     }
 
-    pub fn blobs(&self) -> &blobs::Store {
-        &self.blobs
-    }
-
     pub fn workers(&self) -> &[TownWorker] {
         &self.workers
-    }
-
-    pub fn scheduler(&self) -> &scheduler::Handle {
-        &self.scheduler
     }
 
     /// The wallet a person acts with.
@@ -367,10 +357,6 @@ impl Town {
     /// The sender of a wallet on the town's chain.
     pub fn sender(&self, wallet: &Wallet) -> Sender {
         self.chain.sender(wallet)
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.home.folder()
     }
 }
 

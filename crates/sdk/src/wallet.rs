@@ -144,16 +144,7 @@ impl Wallet {
     /// Opens a version 3 keystore file.
     pub fn open_keystore(path: impl AsRef<Path>, password: &str) -> Result<Self, WalletError> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(|source| WalletError::File {
-            doing: "read the keystore",
-            path: path.to_owned(),
-            source,
-        })?;
-        let bad = |why: String| WalletError::BadKeystore {
-            path: path.to_owned(),
-            why,
-        };
-        keystore_is_sound(&text).map_err(bad)?;
+        read_keystore(path)?;
         let opened = PrivateKeySigner::decrypt_keystore(path, password);
         match opened {
             Ok(signer) => Ok(Self { signer }),
@@ -162,7 +153,7 @@ impl Wallet {
             Err(error) if error.to_string() == "Mac Mismatch" => Err(WalletError::WrongPassword {
                 path: path.to_owned(),
             }),
-            Err(error) => Err(bad(error.to_string())),
+            Err(error) => Err(bad_keystore(path, error.to_string())),
         }
     }
 
@@ -268,22 +259,32 @@ impl Wallet {
 /// Whose keystore a file is, without its password; what `address` says in it is not proved until it is opened.
 pub fn keystore_address(path: impl AsRef<Path>) -> Result<Address, WalletError> {
     let path = path.as_ref();
+    let text = read_keystore(path)?;
+    let keystore: Value =
+        serde_json::from_str(&text).map_err(|error| bad_keystore(path, error.to_string()))?;
+    let address = keystore
+        .get("address")
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse().ok());
+    address.ok_or_else(|| bad_keystore(path, "it does not say whose it is".to_owned()))
+}
+
+/// The text of a keystore file that can be handed on.
+fn read_keystore(path: &Path) -> Result<String, WalletError> {
     let text = fs::read_to_string(path).map_err(|source| WalletError::File {
         doing: "read the keystore",
         path: path.to_owned(),
         source,
     })?;
-    let bad = |why: String| WalletError::BadKeystore {
+    keystore_is_sound(&text).map_err(|why| bad_keystore(path, why))?;
+    Ok(text)
+}
+
+fn bad_keystore(path: &Path, why: String) -> WalletError {
+    WalletError::BadKeystore {
         path: path.to_owned(),
         why,
-    };
-    keystore_is_sound(&text).map_err(bad)?;
-    let keystore: Value = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
-    let address = keystore
-        .get("address")
-        .and_then(Value::as_str)
-        .and_then(|text| text.parse().ok());
-    address.ok_or_else(|| bad("it does not say whose it is".to_owned()))
+    }
 }
 
 fn to_bytes(signature: &Signature) -> Bytes {

@@ -36,7 +36,7 @@ fn in_words(file: &TownFile, town: &Town) -> String {
     format!(
         "The town is up, kept in {}\n\n  chain   {} (chain id {})\n  market  {}\n  pool    {}\n  workers {}\n  you     {} (wallet \"default\", with play money)\n\n\
          Next, in another terminal: `oxec app publish ./app.wasm`. Ctrl-C stops the town.",
-        town.folder().display(),
+        town.home().folder().display(),
         file.rpc,
         file.deployment.chain_id,
         file.market,
