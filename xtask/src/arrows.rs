@@ -51,7 +51,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "oxec-scheduler",
             "oxec-worker",
             "oxec",
+            "oxec-testchain",
         ],
+    ),
+    (
+        "oxec-testchain",
+        &["oxec-protocol", "oxec-devchain", "oxec-sdk"],
     ),
     ("xtask", &[]),
 ];

@@ -21,6 +21,11 @@ pub(crate) fn contracts() -> PathBuf {
     root().join("contracts")
 }
 
+/// Where the chains of others that tests run on are installed.
+pub(crate) fn chains() -> PathBuf {
+    root().join("crates/testchain")
+}
+
 /// A command that tells what it is about to do and fails with what to do next.
 pub(crate) struct Step {
     command: Command,

@@ -1,13 +1,22 @@
 //! What `cargo xtask test` runs, and the chores that share its steps.
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
 use anyhow::bail;
 
 use crate::{
     arrows,
-    run::{Step, contracts as contracts_folder, there},
+    run::{Step, chains as chains_folder, contracts as contracts_folder, there},
 };
+
+/// Chains of others that the tests run on once more, as `OXEC_TEST_CHAIN` names them.
+const OTHER_CHAINS: [&str; 2] = ["anvil", "hardhat"];
+
+/// Packages all of whose integration tests need a chain and little else: these run on every chain, every time.
+const CHAIN_TESTS: &[&str] = &["oxec-testchain", "oxec-sdk"];
+
+/// Packages some of whose integration tests need a chain: these run on every chain by `--long`.
+const LONG_CHAIN_TESTS: &[&str] = &["oxec-market", "oxec-scheduler", "oxec-worker"];
 
 pub(crate) fn all(long: bool) -> anyhow::Result<()> {
     let began = Instant::now();
@@ -64,23 +73,30 @@ pub(crate) fn bench() -> anyhow::Result<()> {
 }
 
 fn contract_tools() -> anyhow::Result<()> {
+    from_npm(
+        &contracts_folder(),
+        "the contract tools (forge, solc, OpenZeppelin)",
+    )
+}
+
+/// Installs what a folder's lock file names, unless that is there already.
+fn from_npm(folder: &Path, what: &str) -> anyhow::Result<()> {
     if !there("npm", &["--version"]) {
         bail!(
-            "the contract tools (forge, solc, OpenZeppelin) come from npm, and npm is not here: install Node.js 20 or later \
+            "{what} come from npm, and npm is not here: install Node.js 20 or later \
              (Debian: `apt-get install nodejs npm`), then run this again"
         );
     }
-    let folder = contracts_folder();
-    if !fresh(&folder) {
+    if !fresh(folder) {
         Step::new("npm", ["ci", "--no-audit", "--no-fund"])
-            .within(&folder)
+            .within(folder)
             .run()?;
     }
     Ok(())
 }
 
 /// Whether `node_modules` was made from the present lock file.
-fn fresh(folder: &std::path::Path) -> bool {
+fn fresh(folder: &Path) -> bool {
     let changed = |path: &str| {
         folder
             .join(path)
@@ -94,22 +110,61 @@ fn fresh(folder: &std::path::Path) -> bool {
 }
 
 fn rust(long: bool) -> anyhow::Result<()> {
-    let mut tests = if there("cargo", &["nextest", "--version"]) {
-        Step::cargo([
-            "nextest",
-            "run",
-            "--workspace",
-            "--locked",
-            "--no-fail-fast",
-        ])
+    from_npm(&chains_folder(), "the chains tests run on (anvil, hardhat)")?;
+    let mut tests = runner(["--workspace"]);
+    if long {
+        tests = tests.env("PROPTEST_CASES", "5000");
+    }
+    tests.run()?;
+    for chain in OTHER_CHAINS {
+        on_chain(chain, long)?;
+    }
+    Ok(())
+}
+
+/// Runs the tests that need a chain on another one than ours.
+fn on_chain(chain: &str, long: bool) -> anyhow::Result<()> {
+    let more: &[&str] = if long { LONG_CHAIN_TESTS } else { &[] };
+    let packages: Vec<&str> = CHAIN_TESTS.iter().chain(more).copied().collect();
+    eprintln!("\non {chain}:");
+    // Integration tests only: the rest never sees a chain.
+    let tests = if nextest() {
+        // The whole workspace, filtered, is built already; single packages would be built anew with other features.
+        let packages: Vec<String> = packages
+            .iter()
+            .map(|package| format!("package({package})"))
+            .collect();
+        let filter = format!("kind(test) & ({})", packages.join(" | "));
+        runner(["--workspace", "-E", &filter])
+    } else {
+        let packages = packages
+            .iter()
+            .flat_map(|package| ["--package", package])
+            .chain(["--test", "it"]);
+        runner(packages)
+    };
+    tests.env("OXEC_TEST_CHAIN", chain).run()
+}
+
+fn nextest() -> bool {
+    there("cargo", &["nextest", "--version"])
+}
+
+/// A run of tests: nextest's if it is here, else cargo's.
+fn runner<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Step {
+    let verb: &[&str] = if nextest() {
+        &["nextest", "run"]
     } else {
         eprintln!(
             "cargo-nextest is not here; cargo's own runner serves (`cargo install cargo-nextest --locked` for a quicker one)"
         );
-        Step::cargo(["test", "--workspace", "--locked", "--no-fail-fast"])
+        &["test"]
     };
-    if long {
-        tests = tests.env("PROPTEST_CASES", "5000");
-    }
-    tests.run()
+    let words: Vec<&str> = verb
+        .iter()
+        .copied()
+        .chain(["--locked", "--no-fail-fast"])
+        .chain(arguments)
+        .collect();
+    Step::cargo(words)
 }
