@@ -1,10 +1,11 @@
 //! What may be said on the command line. Doc comments are the help a newcomer reads.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use protocol::{DealId, TaskId, payment::Nrlc};
 use url::Url;
+use worker::{Conduct, Stage};
 
 /// A marketplace for computing, settled on Ethereum.
 ///
@@ -46,9 +47,16 @@ pub struct Common {
     /// The chain's JSON-RPC, instead of the town's
     #[arg(long, global = true, env = "OXEC_RPC", value_name = "URL")]
     pub rpc: Option<Url>,
+    /// Where the contracts stand on that chain, instead of the town's: the file that `oxec chain deploy` or
+    /// `oxec chain start` wrote. Needs --rpc
+    #[arg(long, global = true, env = "OXEC_DEPLOYMENT", value_name = "FILE")]
+    pub deployment: Option<PathBuf>,
     /// The market, instead of the town's
     #[arg(long, global = true, env = "OXEC_MARKET", value_name = "URL")]
     pub market: Option<Url>,
+    /// The pool, instead of the town's: where inputs go, results lie, and workers join
+    #[arg(long, global = true, env = "OXEC_POOL", value_name = "URL")]
+    pub pool: Option<Url>,
     /// Say more on standard error (-v: what happens, -vv: why)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -74,7 +82,7 @@ pub enum Command {
     /// Deals: show
     #[command(subcommand)]
     Deal(Deal),
-    /// Tasks: show, watch
+    /// Tasks: show, why, watch
     #[command(subcommand)]
     Task(Task),
     /// Results: fetch and check against the chain
@@ -82,6 +90,15 @@ pub enum Command {
     Result(ResultCommand),
     /// Offer this machine to a pool and earn
     Worker(Worker),
+    /// A pool of your own: turn deals into finished tasks with other people's machines
+    #[command(subcommand)]
+    Scheduler(Scheduler),
+    /// A market of your own: where everybody finds everybody's offers
+    #[command(subcommand)]
+    Market(Market),
+    /// The chain: start one to develop on
+    #[command(subcommand)]
+    Chain(Chain),
 }
 
 #[derive(Debug, Args)]
@@ -235,6 +252,11 @@ pub enum Task {
         /// The task's id
         task: TaskId,
     },
+    /// Say in words what a task waits for, since when, and what happens next
+    Why {
+        /// The task's id
+        task: TaskId,
+    },
     /// Follow a task to its end
     Watch {
         /// The task's id
@@ -261,13 +283,139 @@ pub enum ResultCommand {
 /// the tasks it had.
 #[derive(Debug, Args)]
 pub struct Worker {
-    /// The pool to work for; default the town's
-    #[arg(long, value_name = "URL")]
-    pub pool: Option<Url>,
     /// Tasks at once
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub slots: u32,
     /// Where tasks run and the journal is kept; default a folder of the wallet's name in the data folder
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
+    /// To show what happens to others: honest, lying, slow=SECONDS, or dying=STAGE with a stage among assigned,
+    /// fetched, computed, contributed, revealed, uploaded
+    #[arg(long, default_value = "honest", hide = true, value_parser = conduct)]
+    pub conduct: Conduct,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Scheduler {
+    /// Serve a pool until Ctrl-C
+    ///
+    /// Workers join at its URL, requesters leave inputs and fetch results there. Needs a wallet with some of the
+    /// chain's coin for gas, and RLC at the hub to stake: 30 % of its price for every task it takes on, lost if the
+    /// task is not finished in time. On a development chain both are given. Its workerpool is put into the registry at
+    /// the first start and found again at the next.
+    Start(SchedulerStart),
+}
+
+#[derive(Debug, Args)]
+pub struct SchedulerStart {
+    /// Where it listens
+    #[arg(long, default_value = "127.0.0.1:7002", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// How the world reaches it, if not at the address it listens on (behind a proxy)
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<Url>,
+    /// The JSON-RPC that workers are told to use, if not the one used here (which may hold a key)
+    #[arg(long, value_name = "URL")]
+    pub public_rpc: Option<Url>,
+    /// Where its database, its blobs and the name of its workerpool are kept; default "scheduler" in the data folder
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// The workerpool to serve, which the wallet must own; default the one kept in the folder, else a new one
+    #[arg(long, value_name = "ADDRESS")]
+    pub workerpool: Option<alloy_primitives::Address>,
+    /// What a task of five minutes (category XS) costs; longer categories in proportion
+    #[arg(long, default_value = "1", value_name = "AMOUNT")]
+    pub price: Nrlc,
+    /// The highest trust on offer. A pool of n newcomers can reach 2 to the power of n
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub trust: u64,
+    /// How much its account at the hub should hold for stakes: what is missing is moved from the wallet. Default
+    /// whatever is there; on a development chain plenty
+    #[arg(long, value_name = "AMOUNT")]
+    pub deposit: Option<Nrlc>,
+    /// Fetch inputs from this machine's own network too, if a request names them there. Whatever is fetched is served
+    /// to everybody: only for playing at home
+    #[arg(long)]
+    pub fetch_private: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Market {
+    /// Serve an order book until Ctrl-C
+    ///
+    /// Keeps signed offers and requests, and drops what the chain says is used up, closed or no longer covered. Needs
+    /// no wallet and no money.
+    Start(MarketStart),
+}
+
+#[derive(Debug, Args)]
+pub struct MarketStart {
+    /// Where it listens
+    #[arg(long, default_value = "127.0.0.1:7001", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Where the book is kept; default "market" in the data folder
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Chain {
+    /// Serve a development chain until Ctrl-C, with the contracts on it
+    ///
+    /// An Ethereum node to play with, for every tool that speaks JSON-RPC: no peers, no real money; twenty accounts
+    /// that everybody knows the keys of hold 10,000 ETH each, the first of them all RLC. Kept on disk; writes
+    /// deployment.json into its folder for --deployment.
+    Start(ChainStart),
+}
+
+#[derive(Debug, Args)]
+pub struct ChainStart {
+    /// Where its JSON-RPC listens, HTTP and WebSocket alike
+    #[arg(long, default_value = "127.0.0.1:8545", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Where it is kept; default "chain" in the data folder, where `oxec up` keeps its own
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// A block every so many seconds; default one as soon as there is a transaction
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub block_secs: Option<u64>,
+    /// Its chain id
+    #[arg(long, default_value_t = devchain::DEFAULT_CHAIN_ID, value_name = "ID")]
+    pub chain_id: u64,
+    /// Without the contracts, as other chains are: for trying `oxec chain deploy`
+    #[arg(long)]
+    pub bare: bool,
+}
+
+/// Reads a worker's conduct.
+fn conduct(word: &str) -> Result<Conduct, String> {
+    let (name, value) = word.split_once('=').unwrap_or((word, ""));
+    let stage = |name: &str| {
+        [
+            ("assigned", Stage::Assigned),
+            ("fetched", Stage::Fetched),
+            ("computed", Stage::Computed),
+            ("contributed", Stage::Contributed),
+            ("revealed", Stage::Revealed),
+            ("uploaded", Stage::Uploaded),
+        ]
+        .into_iter()
+        .find_map(|(known, stage)| (known == name).then_some(stage))
+    };
+    let conduct = match name {
+        "honest" => Some(Conduct::Honest),
+        "lying" => Some(Conduct::Lying),
+        "slow" => value
+            .parse()
+            .ok()
+            .and_then(|secs| Duration::try_from_secs_f64(secs).ok())
+            .map(Conduct::Slow),
+        "dying" => stage(value).map(Conduct::Dying),
+        _ => None,
+    };
+    conduct.ok_or_else(|| {
+        "a worker is honest, lying, slow=SECONDS or dying=STAGE (assigned, fetched, computed, contributed, revealed, \
+         uploaded)"
+            .to_owned()
+    })
 }

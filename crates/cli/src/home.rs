@@ -4,8 +4,9 @@
 //! <data>/town.json               where the town's services answer; written by `oxec up`
 //! <data>/wallets/<name>/UTC--…   one keystore per wallet, as geth and the iexec client keep it
 //! <data>/wallets/<name>/password only for wallets the town made for itself: keys to play with, not to own things with
-//! <data>/chain, market, pool …   what the town's services keep
+//! <data>/chain, blobs, pool …    what the town's services keep
 //! <data>/workers/<name>          a worker's journal and cache
+//! <data>/scheduler, market/      what `oxec scheduler start` and `oxec market start` keep
 //! ```
 
 use std::{
@@ -67,21 +68,12 @@ impl Home {
 
     /// Takes the folder for one town; released when dropped, or when the process ends however it ends.
     pub fn lock(&self) -> anyhow::Result<fs::File> {
-        fs::create_dir_all(&self.folder)
-            .with_context(|| format!("cannot make the folder {}", self.folder.display()))?;
-        let path = self.folder.join("town.lock");
-        let file =
-            fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(fs::TryLockError::WouldBlock) => bail!(
+        lock(&self.folder, "town.lock", || {
+            format!(
                 "a town is up in {} already: use it, stop it, or choose another folder with --data",
                 self.folder.display()
-            ),
-            Err(fs::TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {}", path.display()))
-            }
-        }
+            )
+        })
     }
 
     /// Where the running town answers.
@@ -90,7 +82,8 @@ impl Home {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
-                "there is no town in {}: start one with `oxec up`, or say with --data where it is",
+                "there is no town in {}: start one with `oxec up`, say with --data where it is, or name another chain \
+                 with --deployment FILE and --rpc URL",
                 self.folder.display()
             ),
             Err(error) => {
@@ -229,6 +222,49 @@ impl Home {
     }
 }
 
+/// Takes a folder for one process; released when dropped, or when the process ends however it ends.
+pub fn lock(folder: &Path, name: &str, taken: impl FnOnce() -> String) -> anyhow::Result<fs::File> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let path = folder.join(name);
+    let file =
+        fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => bail!(taken()),
+        Err(fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+/// Reads a file that says where contracts stand.
+pub fn read_deployment(path: &Path) -> anyhow::Result<Deployment> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
+            "there is no deployment file {}: `oxec chain deploy --rpc URL` writes one, `oxec chain start` another",
+            path.display()
+        ),
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("cannot read the deployment file {}", path.display()));
+        }
+    };
+    serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{} is not a deployment file as `oxec chain deploy` writes it",
+            path.display()
+        )
+    })
+}
+
+/// Writes such a file.
+pub fn write_deployment(path: &Path, deployment: &Deployment) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(deployment)? + "\n";
+    write_atomically(path, text.as_bytes())
+}
+
 /// The password: from `--password-file`, OXEC_PASSWORD, or the person at the terminal.
 pub fn password(common: &Common, prompt: &str) -> anyhow::Result<String> {
     if let Some(path) = &common.password_file {
@@ -248,7 +284,10 @@ pub fn password(common: &Common, prompt: &str) -> anyhow::Result<String> {
 
 /// Writes all of `bytes` or nothing, into a file that only its owner can read (as `tempfile` makes them).
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let mut file = tempfile::NamedTempFile::new_in(folder)

@@ -10,17 +10,19 @@ use std::{net::SocketAddr, time::Duration};
 use alloy_primitives::{Address, U256};
 use anyhow::Context;
 use devchain::Devchain;
-use protocol::{deal::CATEGORIES, order::WorkerpoolOrder, payment::Nrlc};
+use protocol::payment::Nrlc;
 use sdk::{
     chain::{Chain, Sender},
     order::MarketClient,
     wallet::Wallet,
-    wire::market::OrderQuery,
 };
 use url::Url;
 use worker::Conduct;
 
-use crate::home::{Home, TownFile};
+use crate::{
+    home::{Home, TownFile},
+    offers::{self, Offers},
+};
 
 /// What a town is made of.
 #[derive(Debug, Clone)]
@@ -103,19 +105,12 @@ const REQUESTER: &str = "default";
 const POOL_OWNER: &str = "pool";
 /// What the bank gives: enough for thousands of tasks.
 const REQUESTER_RLC: u64 = 10_000;
-const POOL_RLC: u64 = 1_000_000;
+pub(crate) const POOL_RLC: u64 = 1_000_000;
 const WORKER_RLC: u64 = 1_000;
-/// Tasks the pool offers to run per category: what its deposit covers the stakes of, even of the dearest.
-const OFFERED_TASKS: u64 = 20_000;
 /// How long a worker of the town may take to join its pool.
 const JOINING: Duration = Duration::from_secs(30);
 /// Coins for gas, in whole ETH.
 const ETHER: u64 = 100;
-
-/// The pool's price per task of a category, in nRLC: 1 RLC for five minutes, in proportion.
-fn price(time_secs: u64) -> Nrlc {
-    Nrlc::nrlc(time_secs * 1_000_000_000 / 300)
-}
 
 impl Town {
     /// Starts every service, in order, and waits until the workers have joined the pool.
@@ -242,29 +237,13 @@ impl Town {
 
     /// Makes sure the market lists an offer of the pool for every category.
     async fn offer(&self, trust: u64) -> anyhow::Result<()> {
+        let offers = Offers {
+            workerpool: self.file.workerpool,
+            price: Nrlc::rlc(1),
+            trust,
+        };
         let market = MarketClient::new(self.market.url())?;
-        for (category, (_, time_secs)) in (0_u64..).zip(CATEGORIES) {
-            let query = OrderQuery {
-                workerpool: Some(self.file.workerpool.into()),
-                category: Some(U256::from(category)),
-                min_trust: Some(U256::from(trust)),
-                ..Default::default()
-            };
-            if market.list::<WorkerpoolOrder>(&query).await?.count > 0 {
-                continue;
-            }
-            let order = sdk::order::workerpool_order(
-                self.file.workerpool,
-                price(time_secs),
-                OFFERED_TASKS,
-                category,
-                trust,
-            );
-            let order = self.pool_owner.sign_order(&order, self.chain.domain());
-            market
-                .publish(&self.pool_owner, self.chain.domain(), &order)
-                .await?;
-        }
+        offers::keep(&market, &self.chain, &self.pool_owner, &offers).await?;
         Ok(())
     }
 

@@ -43,6 +43,17 @@ impl Deployment {
             hub: self.hub,
         }
     }
+
+    /// Whether both name the same contracts on the same chain, whatever they know of the block they begin at.
+    #[must_use]
+    pub fn same_contracts(&self, other: &Self) -> bool {
+        let block = self.block;
+        *self
+            == Self {
+                block,
+                ..other.clone()
+            }
+    }
 }
 
 /// What to send, and what will stand afterwards.

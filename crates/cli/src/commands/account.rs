@@ -1,12 +1,10 @@
 //! `oxec account`: money at the hub.
 
 use alloy_primitives::Address;
-use anyhow::ensure;
 use protocol::payment::Nrlc;
-use sdk::{chain::Chain, wallet::Wallet};
 use serde::Serialize;
 
-use crate::{arguments::Account, context::Context, town};
+use crate::{arguments::Account, context::Context, roles};
 
 #[derive(Debug, Serialize)]
 struct Shown {
@@ -38,7 +36,7 @@ pub async fn run(context: Context, account: Account) -> anyhow::Result<()> {
         Account::Show { address: None } => context.wallet()?.address(),
         Account::Faucet { rlc } => {
             let wallet = context.wallet()?;
-            faucet(&chain, wallet.address(), rlc).await?;
+            roles::faucet(&chain, wallet.address(), rlc).await?;
             wallet.address()
         }
     };
@@ -56,16 +54,4 @@ pub async fn run(context: Context, account: Account) -> anyhow::Result<()> {
             shown.balance, shown.frozen
         )
     })
-}
-
-/// Play money from a development chain's first account, whose key everybody knows.
-pub async fn faucet(chain: &Chain, to: Address, amount: Nrlc) -> anyhow::Result<()> {
-    let bank = Wallet::from_mnemonic(devchain::DEV_MNEMONIC, 0)?;
-    ensure!(
-        chain.deployment().chain_id == devchain::DEFAULT_CHAIN_ID
-            && chain.deployment().deployer == bank.address(),
-        "chain {} is no development chain: its money is real, and has to be got for real",
-        chain.deployment().chain_id
-    );
-    town::fund(chain, &bank, to, amount).await
 }

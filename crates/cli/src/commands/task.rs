@@ -1,7 +1,11 @@
-//! `oxec task show|watch`: where a task stands, on chain and at its pool.
+//! `oxec task show|why|watch`: where a task stands, on chain and at its pool, and what it waits for.
 
 use alloy_primitives::Address;
-use protocol::{TaskId, contribution::Contribution, task::Task as OnChain};
+use protocol::{
+    TaskId,
+    contribution::{Contribution, ContributionStatus},
+    task::{Task as OnChain, TaskStatus},
+};
 use sdk::{chain::Chain, task::TaskState, wire::pool::TaskReport};
 use serde::Serialize;
 
@@ -36,6 +40,12 @@ pub async fn run(context: Context, task: Task) -> anyhow::Result<()> {
             let shown = look(&context, &chain, task).await?;
             context.output.answer(&shown, || in_words(&shown))
         }
+        Task::Why { task } => {
+            let shown = look(&context, &chain, task).await?;
+            let now_secs = chain.block().await?.time_secs;
+            let why = Why::of(&shown, now_secs);
+            context.output.answer(&why, || why.in_words())
+        }
         Task::Watch { task } => {
             let deal = sdk::task::known(&chain, task).await?.deal;
             let mut watch = sdk::task::watch(&chain, deal).await?;
@@ -48,6 +58,102 @@ pub async fn run(context: Context, task: Task) -> anyhow::Result<()> {
                 }
             }
             Ok(())
+        }
+    }
+}
+
+/// Why a task is where it is.
+#[derive(Debug, Serialize)]
+struct Why {
+    id: TaskId,
+    /// `pool`: its word, unverified. `chain`: as far as the chain alone tells, since the pool does not answer.
+    said_by: &'static str,
+    why: String,
+    on_chain: TaskStatus,
+}
+
+impl Why {
+    /// The pool knows who is at it; without it, the chain knows the deadlines at least.
+    fn of(shown: &Shown, now_secs: u64) -> Self {
+        let said = shown
+            .pool
+            .as_ref()
+            .map(|report| report.why.clone())
+            .filter(|why| !why.is_empty());
+        let (said_by, why) = match said {
+            Some(why) => ("pool", why),
+            None => (
+                "chain",
+                told_by_the_chain(&shown.task, &shown.contributions, now_secs),
+            ),
+        };
+        Self {
+            id: shown.id,
+            said_by,
+            why,
+            on_chain: shown.task.status,
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let from = match self.said_by {
+            "pool" => "the pool says (its word, unverified)",
+            _ => "the pool does not answer, or does not know it; the chain says",
+        };
+        format!("task {}\n{from}: {}\n", self.id, self.why)
+    }
+}
+
+/// What a task waits for, by the chain alone.
+fn told_by_the_chain(task: &OnChain, contributions: &[Contributed], now_secs: u64) -> String {
+    let left = |until: u64| match until.saturating_sub(now_secs) {
+        0 => "now".to_owned(),
+        secs @ 1..=119 => format!("in {secs} s"),
+        secs => format!("in {} min", secs / 60),
+    };
+    let end = task.final_deadline;
+    if !task.status.is_over() && task.status != TaskStatus::Unset && now_secs >= end {
+        return "the deal's time is over: anybody may claim it, which gives the requester the money back".to_owned();
+    }
+    match task.status {
+        TaskStatus::Unset => {
+            "it is not on chain yet: its pool is to initialize it".to_owned()
+        }
+        TaskStatus::Active if now_secs >= task.contribution_deadline => format!(
+            "no worker's claim won in time; the money goes back to the requester {}",
+            left(end)
+        ),
+        TaskStatus::Active => format!(
+            "{} workers have contributed, which is not enough for the deal's trust yet; contributions are taken until {}, \
+             and without consensus the money goes back {}",
+            contributions.len(),
+            left(task.contribution_deadline).replace("in ", ""),
+            left(end)
+        ),
+        TaskStatus::Revealing if now_secs < task.reveal_deadline => {
+            let shown = contributions
+                .iter()
+                .filter(|it| it.contribution.status == ContributionStatus::Proved)
+                .count();
+            format!(
+                "consensus is reached and {shown} of {} winners have revealed; if none does it is reopened {}, if some \
+                 do the pool finalizes it, and if the pool does not, the money goes back {}",
+                task.winner_counter,
+                left(task.reveal_deadline),
+                left(end)
+            )
+        }
+        TaskStatus::Revealing if task.reveal_counter == 0 => format!(
+            "consensus is reached but nobody revealed in time: the pool is to reopen it; else the money goes back {}",
+            left(end)
+        ),
+        TaskStatus::Revealing => format!(
+            "its result is decided and the pool is to finalize it; else the money goes back {}",
+            left(end)
+        ),
+        TaskStatus::Completed => "it waits for nothing: it is finalized and paid".to_owned(),
+        TaskStatus::Failed => {
+            "it waits for nothing: it failed, and the requester has the money back".to_owned()
         }
     }
 }
@@ -138,6 +244,9 @@ fn in_words(shown: &Shown) -> String {
             "\nat the pool (its word, unverified): {}\n",
             report.state
         ));
+        if !report.why.is_empty() {
+            words.push_str(&format!("  {}\n", report.why));
+        }
         for replica in &report.replicas {
             words.push_str(&format!("  {} {}\n", replica.worker, replica.state));
             if let Some(failure) = &replica.failure {
@@ -149,4 +258,36 @@ fn in_words(shown: &Shown) -> String {
         }
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chain_alone_says_what_is_waited_for_and_until_when() {
+        let task = |status, reveal_counter| OnChain {
+            status,
+            contribution_deadline: 2_100,
+            reveal_deadline: 1_600,
+            final_deadline: 3_000,
+            reveal_counter,
+            winner_counter: 2,
+            ..OnChain::default()
+        };
+        for (status, reveals, now, says) in [
+            (TaskStatus::Unset, 0, 1_000, "to initialize it"),
+            (TaskStatus::Active, 0, 1_000, "taken until 18 min"),
+            (TaskStatus::Active, 0, 2_100, "no worker's claim won in time"),
+            (TaskStatus::Active, 0, 3_000, "anybody may claim it"),
+            (TaskStatus::Revealing, 0, 1_580, "reopened in 20 s"),
+            (TaskStatus::Revealing, 0, 1_600, "nobody revealed in time"),
+            (TaskStatus::Revealing, 1, 1_600, "the pool is to finalize it"),
+            (TaskStatus::Completed, 2, 3_000, "paid"),
+            (TaskStatus::Failed, 0, 3_000, "money back"),
+        ] {
+            let sentence = told_by_the_chain(&task(status, reveals), &[], now);
+            assert!(sentence.contains(says), "{status} at {now}: {sentence}");
+        }
+    }
 }

@@ -1,11 +1,10 @@
 //! `oxec up`: a town that stays on this machine until Ctrl-C, and goes on at the next `up`.
 
-use anyhow::Context as _;
-
 use crate::{
     arguments::Up,
     context::Context,
     home::TownFile,
+    roles,
     town::{Town, TownOptions, WorkerPlan},
 };
 
@@ -25,7 +24,7 @@ pub async fn run(context: Context, up: Up) -> anyhow::Result<()> {
 
     let file = town.file().clone();
     output.answer(&file, || in_words(&file, &town))?;
-    stopped().await?;
+    roles::stopped().await?;
     output.say("stopping: workers, pool, market, chain …");
     town.shutdown().await?;
     output.say("stopped; `oxec up` goes on from here");
@@ -44,22 +43,4 @@ fn in_words(file: &TownFile, town: &Town) -> String {
         town.workers().len(),
         town.requester().address(),
     )
-}
-
-/// Waits for Ctrl-C, or for whoever asks a service to end.
-pub async fn stopped() -> anyhow::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate =
-            signal(SignalKind::terminate()).context("cannot listen for the signal to stop")?;
-        tokio::select! {
-            pressed = tokio::signal::ctrl_c() => pressed.context("cannot listen for Ctrl-C"),
-            _ = terminate.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c()
-        .await
-        .context("cannot listen for Ctrl-C")
 }

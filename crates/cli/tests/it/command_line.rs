@@ -1,110 +1,12 @@
 //! The binary as a person uses it: processes, Ctrl-C, JSON.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Output, Stdio},
-};
+use std::path::Path;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
 use testkit::errand;
 
-/// The binary that cargo built for these tests.
-fn oxec(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_oxec"));
-    command
-        .arg("--json")
-        .arg("--data")
-        .arg(data)
-        .stdin(Stdio::null());
-    for name in [
-        "OXEC_DATA",
-        "OXEC_WALLET",
-        "OXEC_RPC",
-        "OXEC_MARKET",
-        "OXEC_PRIVATE_KEY",
-        "OXEC_PASSWORD",
-    ] {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn output(data: &Path, words: &[&str]) -> anyhow::Result<Output> {
-    oxec(data)
-        .args(words)
-        .output()
-        .context("the binary does not start")
-}
-
-/// Runs a command that must succeed; gives its answer.
-fn ask(data: &Path, words: &[&str]) -> anyhow::Result<Value> {
-    let output = output(data, words)?;
-    ensure!(
-        output.status.success(),
-        "`oxec {}` failed: {}",
-        words.join(" "),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("no JSON: {}", String::from_utf8_lossy(&output.stdout)))
-}
-
-/// Runs a command that must fail; gives what it says.
-fn fail(data: &Path, words: &[&str]) -> anyhow::Result<String> {
-    let output = output(data, words)?;
-    ensure!(
-        !output.status.success(),
-        "`oxec {}` succeeded",
-        words.join(" ")
-    );
-    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-/// A process that runs until told to stop.
-struct Process(Child);
-
-impl Process {
-    /// Starts it and waits for its JSON answer.
-    fn start(data: &Path, words: &[&str]) -> anyhow::Result<(Self, Value)> {
-        let mut child = oxec(data)
-            .args(words)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let mut text = String::new();
-        let out = BufReader::new(child.stdout.take().context("no output")?);
-        for line in out.lines() {
-            text.push_str(&line?);
-            if let Ok(value) = serde_json::from_str(&text) {
-                return Ok((Self(child), value));
-            }
-        }
-        let rest = child.wait_with_output()?;
-        anyhow::bail!(
-            "`oxec {}` ended: {}",
-            words.join(" "),
-            String::from_utf8_lossy(&rest.stderr)
-        )
-    }
-
-    /// Ctrl-C; gives the exit.
-    fn interrupt(mut self) -> anyhow::Result<std::process::ExitStatus> {
-        let status = Command::new("kill")
-            .args(["-INT", &self.0.id().to_string()])
-            .status()?;
-        ensure!(status.success(), "cannot interrupt");
-        Ok(self.0.wait()?)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::process::{Process, ask, fail, output};
 
 fn up(data: &Path) -> anyhow::Result<(Process, Value)> {
     let free = "127.0.0.1:0";

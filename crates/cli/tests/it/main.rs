@@ -2,3 +2,5 @@
 
 mod command_line;
 mod help;
+mod process;
+mod roles;

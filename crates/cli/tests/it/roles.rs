@@ -1,0 +1,167 @@
+//! Every role as a process of its own, as on machines of strangers.
+
+use anyhow::Context;
+use serde_json::Value;
+use testkit::errand;
+
+use crate::process::{Process, ask, fail};
+
+const FREE: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
+fn text<'a>(value: &'a Value, key: &str) -> anyhow::Result<&'a str> {
+    value[key]
+        .as_str()
+        .with_context(|| format!("no {key} in {value}"))
+}
+
+#[test]
+fn a_task_is_run_and_paid_with_every_role_a_process_of_its_own() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path();
+    let (chain, told) = Process::start(data, &[&["chain", "start"][..], &FREE].concat())?;
+    let rpc = text(&told, "url")?.to_owned();
+    let deployment = text(&told, "deployment")?.to_owned();
+    let place = ["--rpc", &rpc, "--deployment", &deployment];
+    let (market, told) = Process::start(data, &[&place[..], &["market", "start"], &FREE].concat())?;
+    let market_url = text(&told, "url")?.to_owned();
+    let start = [
+        &place[..],
+        &[
+            "--market",
+            &market_url,
+            "scheduler",
+            "start",
+            "--trust",
+            "4",
+        ],
+        &FREE,
+    ]
+    .concat();
+    let (scheduler, told) = Process::start(data, &start)?;
+    assert_eq!(told["offered"].as_array().map(Vec::len), Some(5), "{told}");
+    let workerpool = text(&told, "workerpool")?.to_owned();
+    let pool = text(&told, "url")?.to_owned();
+    let workers = ["one", "two"].map(|name| {
+        let elsewhere = data.join(name);
+        Process::start(
+            &elsewhere,
+            &["--deployment", &deployment, "worker", "--pool", &pool],
+        )
+    });
+
+    // The requester: a wallet, money, an application, a task.
+    let password = data.join("password");
+    std::fs::write(&password, "p")?;
+    let password = ["--password-file", password.to_str().context("path")?];
+    ask(data, &[&password[..], &["wallet", "create"]].concat())?;
+    let with = [
+        &place[..],
+        &password,
+        &["--market", &market_url, "--pool", &pool],
+    ]
+    .concat();
+    let ask = |words: &[&str]| ask(data, &[&with[..], words].concat());
+    ask(&["account", "faucet", "--rlc", "100"])?;
+    let module = errand().to_str().context("path")?;
+    let app = text(&ask(&["app", "publish", module])?, "app")?.to_owned();
+    let ran = ask(&[
+        "run", &app, "--trust", "4", "--watch", "--", "write", "whole",
+    ])?;
+    assert_eq!(ran["failed"], serde_json::json!({}), "{ran}");
+    let task = ran["tasks"][0].as_str().context("task")?;
+    let out = data.join("result");
+    ask(&[
+        "result",
+        "fetch",
+        task,
+        "--out",
+        out.to_str().context("path")?,
+    ])?;
+    assert!(std::fs::read_to_string(out.join("words.txt"))?.starts_with("whole"));
+
+    for worker in workers {
+        assert!(worker?.0.terminate()?.success());
+    }
+    assert!(scheduler.terminate()?.success());
+
+    // A second start serves the same workerpool, and does not offer twice what is on offer.
+    let (scheduler, told) = Process::start(data, &start)?;
+    assert_eq!(text(&told, "workerpool")?, workerpool);
+    assert_eq!(told["offered"].as_array().map(Vec::len), Some(5), "{told}");
+    for process in [scheduler, market, chain] {
+        assert!(process.terminate()?.success());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_role_without_its_surroundings_says_what_to_do() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path();
+    let words = fail(data, &["market", "start"])?;
+    assert!(
+        words.contains("oxec up") && words.contains("--deployment"),
+        "{words}"
+    );
+    let words = fail(data, &["--deployment", "/no/such.json", "market", "start"])?;
+    assert!(
+        words.contains("/no/such.json") && words.contains("oxec chain deploy"),
+        "{words}"
+    );
+    let words = fail(data, &["worker"])?;
+    assert!(words.contains("--pool"), "{words}");
+
+    let (chain, told) = Process::start(data, &[&["chain", "start"][..], &FREE].concat())?;
+    let (rpc, deployment) = (text(&told, "url")?, text(&told, "deployment")?);
+    let words = fail(data, &["--deployment", deployment, "market", "start"])?;
+    assert!(words.contains("--rpc"), "{words}");
+    let nobody = ["--rpc", "http://127.0.0.1:1", "--deployment", deployment];
+    let words = fail(data, &[&nobody[..], &["market", "start"]].concat())?;
+    assert!(words.contains("127.0.0.1:1"), "{words}");
+    let here = ["--rpc", rpc, "--deployment", deployment];
+    let words = fail(
+        data,
+        &[
+            &here[..],
+            &["scheduler", "start", "--deposit", "99000000"],
+            &FREE,
+        ]
+        .concat(),
+    )?;
+    assert!(words.contains("--deposit"), "{words}");
+    let busy = rpc.trim_start_matches("http://");
+    let words = fail(
+        data,
+        &[&here[..], &["market", "start", "--listen", busy]].concat(),
+    )?;
+    assert!(words.contains(busy), "{words}");
+    let words = fail(
+        data,
+        &["chain", "start", "--listen", busy, "--folder", "elsewhere"],
+    )?;
+    assert!(words.contains("--listen"), "{words}");
+
+    // Another chain under the same file.
+    let other = data.join("other");
+    let other = other.to_str().context("path")?;
+    let start = [
+        "chain",
+        "start",
+        "--bare",
+        "--chain-id",
+        "5",
+        "--folder",
+        other,
+    ];
+    let (bare, told) = Process::start(data, &[&start[..], &FREE].concat())?;
+    assert_eq!(told["deployment"], Value::Null);
+    let there = ["--rpc", text(&told, "url")?, "--deployment", deployment];
+    let words = fail(data, &[&there[..], &["market", "start"]].concat())?;
+    assert!(
+        words.contains("chain 5") && words.contains("31337"),
+        "{words}"
+    );
+    assert!(bare.interrupt()?.success());
+    assert!(chain.interrupt()?.success());
+    Ok(())
+}
