@@ -6,19 +6,21 @@
 //! filed anew whenever it, its deal or the time changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::OnceLock;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::{Address, U256};
 use protocol::consensus::{Tally, weight};
 use protocol::deal::Deal;
 use protocol::task::{Deadlines, deadlines, reveal_deadline};
 use protocol::{DealId, TaskId};
-use sdk::wire::pool::{PinnedBlob, PinnedInput, TaskReport, ToWorker};
+use sdk::wire::pool::{FailureCause, PinnedBlob, PinnedInput, TaskReport, ToWorker};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::Options;
 use crate::task::{Asking, Event, Illegal, OnChain, ReplicaState, Stage, Task};
+use crate::waiting::{self, Facts, PinFacts, Trouble, Waiting, WorkerFacts, waiting};
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -66,6 +68,13 @@ pub(crate) struct Counters {
     pub(crate) uploads_refused: u64,
     pub(crate) transactions: u64,
     pub(crate) transactions_failed: u64,
+    pub(crate) transactions_refused: u64,
+    pub(crate) turns_ended: u64,
+    pub(crate) one_step: u64,
+    pub(crate) finished_unchecked: u64,
+    pub(crate) pin_failures: u64,
+    pub(crate) write_failures: u64,
+    pub(crate) replaced: u64,
 }
 
 #[derive(Debug)]
@@ -77,14 +86,16 @@ pub(crate) struct State {
     tasks: HashMap<TaskId, Entry>,
     workers: HashMap<Address, Worker>,
     scores: HashMap<Address, U256>,
+    /// How workers have done here.
+    records: HashMap<Address, Record>,
     /// Tasks by what they need, the most urgent first.
     jobs: BTreeMap<Job, BTreeSet<Place>>,
     /// Tasks that want a worker none of those connected can be: looked at again when one comes.
     starved: BTreeSet<Place>,
     /// When to look at a task again for the sake of a deadline, chain time.
     alarms: BTreeSet<Place>,
-    /// Time of the latest block, and when we saw it.
-    clock: (u64, Instant),
+    /// Number and time of the latest block, and when we first saw it.
+    clock: (u64, u64, Instant),
     next_connection: u64,
     /// The block to be read next.
     next_block: u64,
@@ -100,6 +111,8 @@ struct Limits {
     answer_timeout_secs: u64,
     upload_timeout_secs: u64,
     open_tasks: usize,
+    newcomer_slots: usize,
+    one_step: bool,
 }
 
 /// A time, then an id: the order in which an index is gone through.
@@ -116,8 +129,9 @@ pub(crate) struct Dirty {
 #[derive(Debug)]
 struct Entry {
     task: Task,
-    /// Somebody is at it: not filed under any job.
-    busy: bool,
+    /// A reconciler is at it: not filed under any job, but that workers may have it while it is being initialized.
+    busy: Option<Job>,
+    trouble: Option<Trouble>,
     filed: Option<(Job, Place)>,
     starved: bool,
     alarm: Option<Place>,
@@ -137,6 +151,8 @@ pub(crate) struct DealEntry {
     pub(crate) next_index: u64,
     pub(crate) end_index: u64,
     pub(crate) pins: Pinning,
+    /// Why the last try to pin failed, while there will be another.
+    pub(crate) pin_failure: Option<String>,
     pub(crate) completed: u64,
     pub(crate) claimed: u64,
     /// Its tasks that are taken up and not closed.
@@ -178,6 +194,27 @@ pub(crate) struct Choice {
     pub(crate) index: u64,
     pub(crate) worker: Address,
     pub(crate) pins: Pins,
+    pub(crate) one_step: bool,
+}
+
+/// How a worker has done at this pool. In memory only: the score on chain outlasts us.
+#[derive(Debug, Clone, Copy, Default)]
+struct Record {
+    /// Tasks completed with its claim among those that were right.
+    good: u32,
+    /// Tasks it lost, failed by its own fault, did not reveal, or did not deliver.
+    bad: u32,
+}
+
+/// In which order workers are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// Failed more often than it should.
+    Unreliable,
+    /// Nothing is known of it, and anybody can be somebody new as often as he likes.
+    Newcomer,
+    /// It has a score on chain, or has done well here.
+    Proven,
 }
 
 impl DealEntry {
@@ -195,6 +232,7 @@ impl DealEntry {
             next_index,
             end_index,
             pins: Pinning::Wanted,
+            pin_failure: None,
             completed: 0,
             claimed: 0,
             open: BTreeSet::new(),
@@ -208,12 +246,25 @@ impl DealEntry {
     pub(crate) fn is_closed(&self) -> bool {
         self.next_index >= self.end_index && self.open.is_empty()
     }
+
+    /// Whether one worker may end a task of it alone. Not where a contract of the requester's is to be called: that
+    /// gas is the pool's to pay, as its price says, and no worker's.
+    pub(crate) fn is_for_one_step(&self) -> bool {
+        self.deal.trust <= U256::ONE && !self.deal.has_callback() && !self.deal.needs_enclave()
+    }
 }
 
+/// Seconds since 1970, by this machine's clock when the process began, and steady since: however that clock is set
+/// meanwhile, nothing here becomes late or early by it. What the chain decides is never measured by this.
 pub(crate) fn now_secs() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    static BEGAN: OnceLock<(u64, Instant)> = OnceLock::new();
+    let (at, began) = BEGAN.get_or_init(|| {
+        let at = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        (at, Instant::now())
+    });
+    at.saturating_add(began.elapsed().as_secs())
 }
 
 impl Board {
@@ -224,6 +275,8 @@ impl Board {
             answer_timeout_secs: options.answer_timeout_secs,
             upload_timeout_secs: options.upload_timeout_secs,
             open_tasks: options.open_tasks_limit.max(1),
+            newcomer_slots: options.newcomer_slots.max(1) as usize,
+            one_step: options.one_step,
         };
         let state = State {
             limits,
@@ -232,10 +285,11 @@ impl Board {
             tasks: HashMap::new(),
             workers: HashMap::new(),
             scores: HashMap::new(),
+            records: HashMap::new(),
             jobs: BTreeMap::new(),
             starved: BTreeSet::new(),
             alarms: BTreeSet::new(),
-            clock: (now_secs(), Instant::now()),
+            clock: (0, 0, Instant::now()),
             next_connection: 0,
             next_block,
             dirty: Dirty::default(),
@@ -324,15 +378,19 @@ impl Board {
 impl State {
     // ---- time ----
 
-    /// Time as the chain's next block will say it, as well as we can tell: chains follow the world's clock, but for
-    /// development chains, which may run ahead of it. Who acts too early is refused and tries again.
+    /// Time as the chain's next block will say it, as well as we can tell: that of its latest block, and what has
+    /// passed since. This machine's own clock has no part in it: it may be wrong, or be set, and then tasks would be
+    /// given up or claimed that are not late. Who acts too early is refused and tries again.
     pub(crate) fn chain_now(&self) -> u64 {
-        now_secs().max(self.clock.0 + self.clock.1.elapsed().as_secs())
+        let (_, block_secs, seen) = self.clock;
+        block_secs.saturating_add(seen.elapsed().as_secs())
     }
 
-    /// A block was seen.
-    pub(crate) fn set_clock(&mut self, block_secs: u64) {
-        self.clock = (block_secs, Instant::now());
+    /// The latest block. The same one seen again is no news: the time since then counts on.
+    pub(crate) fn set_clock(&mut self, number: u64, block_secs: u64) {
+        if (self.clock.0, self.clock.1) != (number, block_secs) {
+            self.clock = (number, block_secs, Instant::now());
+        }
         self.sound_alarms();
     }
 
@@ -396,6 +454,7 @@ impl State {
                 };
                 let task_id = TaskId::derive(id, U256::from(index));
                 let mut task = Task::new(task_id, id, index);
+                task.since_secs = now_secs();
                 task.given_up = failure;
                 self.insert(task);
                 self.dirty.tasks.insert(task_id);
@@ -407,7 +466,9 @@ impl State {
     }
 
     /// A task read from the database.
-    pub(crate) fn restore(&mut self, task: Task) {
+    pub(crate) fn restore(&mut self, mut task: Task) {
+        // The time we were away is not the workers': they get theirs anew.
+        task.not_before(now_secs());
         if task.is_closed() {
             // Only passing through: the database forgets it for us again.
             self.dirty.tasks.insert(task.id);
@@ -457,6 +518,14 @@ impl State {
         taken
     }
 
+    /// They could not be had this time.
+    pub(crate) fn pinning_delayed(&mut self, deal: DealId, reason: String) {
+        self.counters.pin_failures += 1;
+        if let Some(entry) = self.deals.get_mut(&deal) {
+            entry.pin_failure = Some(reason);
+        }
+    }
+
     /// The app and the inputs are here.
     pub(crate) fn pinned(&mut self, deal: DealId, pins: Pins) {
         self.set_pins(deal, Pinning::Done(pins));
@@ -478,6 +547,7 @@ impl State {
     fn set_pins(&mut self, deal: DealId, pins: Pinning) {
         if let Some(entry) = self.deals.get_mut(&deal) {
             entry.pins = pins;
+            entry.pin_failure = None;
             self.dirty.deals.insert(deal);
         }
         for task in self.tasks_of(deal) {
@@ -506,8 +576,99 @@ impl State {
         self.tasks.get(&task).map(|entry| &entry.task)
     }
 
-    pub(crate) fn report(&self, task: TaskId) -> Option<TaskReport> {
-        self.task(task).map(Task::report)
+    pub(crate) fn report(&self, id: TaskId) -> Option<TaskReport> {
+        let entry = self.tasks.get(&id)?;
+        let workers = self.worker_facts();
+        let (_, _, why) = waiting(&entry.task, &self.facts(entry, &workers));
+        Some(entry.task.report(why))
+    }
+
+    /// What the pool says of a task that is not on the board any more.
+    pub(crate) fn report_closed(&self, task: &Task) -> TaskReport {
+        let facts = Facts {
+            deadlines: None,
+            time_secs: 0,
+            pinning: PinFacts::Fetching,
+            busy: None,
+            trouble: None,
+            workers: &[],
+            now_secs: now_secs(),
+            chain_now: self.chain_now(),
+            limits: self.waiting_limits(),
+        };
+        let (_, _, why) = waiting(task, &facts);
+        task.report(why)
+    }
+
+    /// Whether the worker that has this task may finish it alone, as it stands.
+    pub(crate) fn is_for_one_step(&self, task: &Task) -> bool {
+        self.limits.one_step
+            && matches!(task.stage, Stage::Unset | Stage::Active)
+            && task
+                .replicas
+                .iter()
+                .all(|replica| replica.state.hash().is_none())
+            && self
+                .deals
+                .get(&task.deal)
+                .is_some_and(DealEntry::is_for_one_step)
+    }
+
+    /// How many open tasks wait for what, and since when the oldest of each does; for `/metrics`.
+    pub(crate) fn waiting(&self) -> Vec<(Waiting, usize, u64)> {
+        let workers = self.worker_facts();
+        let mut found: HashMap<Waiting, (usize, u64)> = HashMap::new();
+        for entry in self.tasks.values().filter(|entry| !entry.task.is_closed()) {
+            let (what, since, _) = waiting(&entry.task, &self.facts(entry, &workers));
+            let (count, oldest) = found.entry(what).or_insert((0, u64::MAX));
+            *count += 1;
+            *oldest = since.min(*oldest);
+        }
+        let now = now_secs();
+        Waiting::OPEN
+            .into_iter()
+            .map(|what| match found.get(&what) {
+                Some((count, oldest)) => (what, *count, now.saturating_sub(*oldest)),
+                None => (what, 0, 0),
+            })
+            .collect()
+    }
+
+    fn worker_facts(&self) -> Vec<WorkerFacts> {
+        let facts = |address: &Address| WorkerFacts {
+            address: *address,
+            has_room: self.room_of(*address) > 0,
+        };
+        self.workers.keys().map(facts).collect()
+    }
+
+    fn waiting_limits(&self) -> waiting::Limits {
+        waiting::Limits {
+            answer_secs: self.limits.answer_timeout_secs,
+            upload_secs: self.limits.upload_timeout_secs,
+            second_try_secs: self.limits.second_try_secs,
+        }
+    }
+
+    fn facts<'a>(&'a self, entry: &'a Entry, workers: &'a [WorkerFacts]) -> Facts<'a> {
+        let deal = self.deals.get(&entry.task.deal);
+        let pinning = match deal.map(|deal| (&deal.pins, &deal.pin_failure)) {
+            Some((Pinning::Done(_), _)) => PinFacts::Here,
+            Some((Pinning::Failed(_), _)) => PinFacts::Failed,
+            Some((Pinning::Wanted | Pinning::UnderWay, Some(error))) => PinFacts::Failing(error),
+            Some((Pinning::Wanted | Pinning::UnderWay, None)) | None => PinFacts::Fetching,
+        };
+        Facts {
+            now_secs: now_secs(),
+            chain_now: self.chain_now(),
+            deadlines: deal.map(DealEntry::deadlines),
+            time_secs: deal.map_or(0, |deal| deal.time_secs),
+            pinning,
+            busy: entry.busy,
+            trouble: entry.trouble.as_ref(),
+            workers,
+            limits: self.waiting_limits(),
+        }
     }
 
     /// Tasks that are neither completed nor claimed, also those of large bags not taken up yet.
@@ -519,14 +680,6 @@ impl State {
                     + usize::try_from(deal.end_index - deal.next_index).unwrap_or(usize::MAX)
             })
             .fold(0, usize::saturating_add)
-    }
-
-    pub(crate) fn open_ids(&self) -> Vec<TaskId> {
-        self.tasks
-            .values()
-            .filter(|entry| !entry.task.is_closed())
-            .map(|entry| entry.task.id)
-            .collect()
     }
 
     /// How many tasks wait for what, and how many are in somebody's hands; for `/metrics`.
@@ -542,7 +695,10 @@ impl State {
             ("claim", length(Job::Claim)),
             (
                 "busy",
-                self.tasks.values().filter(|entry| entry.busy).count(),
+                self.tasks
+                    .values()
+                    .filter(|entry| entry.busy.is_some())
+                    .count(),
             ),
         ]
     }
@@ -554,6 +710,9 @@ impl State {
         };
         let before = entry.task.clone();
         let counted = Counted::of(&event);
+        if let Event::UploadFailed { worker } = &event {
+            self.remember(*worker, false);
+        }
         match before.clone().apply(event, now_secs()) {
             Ok(after) if after == before => true,
             Ok(after) => {
@@ -590,7 +749,8 @@ impl State {
         }
         let entry = Entry {
             task,
-            busy: false,
+            busy: None,
+            trouble: None,
             filed: None,
             starved: false,
             alarm: None,
@@ -604,14 +764,90 @@ impl State {
         let id = after.id;
         self.tell(before, &after);
         self.account(before, &after);
+        self.judge(before, &after);
         self.dirty.tasks.insert(id);
         let next_block = self.next_block;
         if let Some(entry) = self.tasks.get_mut(&id) {
             entry.closed_block = after.is_closed().then_some(next_block);
+            if before.stage != after.stage {
+                entry.trouble = None;
+            }
             entry.task = after;
         }
         self.file(id);
         self.give_up_if_hopeless(id);
+    }
+
+    /// What the change says of the workers, and of how tasks end.
+    fn judge(&mut self, before: &Task, after: &Task) {
+        for replica in &after.replicas {
+            let earlier = before.latest(replica.worker).map(|replica| &replica.state);
+            if earlier == Some(&replica.state) {
+                continue;
+            }
+            match &replica.state {
+                ReplicaState::Lost | ReplicaState::Rejected => self.remember(replica.worker, false),
+                ReplicaState::Failed(failure) if failure.cause == FailureCause::Worker => {
+                    self.remember(replica.worker, false);
+                }
+                ReplicaState::Assigned
+                | ReplicaState::Computing
+                | ReplicaState::Contributed { .. }
+                | ReplicaState::Revealed { .. }
+                | ReplicaState::Failed(_)
+                | ReplicaState::Declined { .. }
+                | ReplicaState::Abandoned => {}
+            }
+        }
+        if after.stage == Stage::Completed && before.stage != Stage::Completed {
+            for replica in after.revealed() {
+                self.remember(replica.worker, true);
+            }
+            if after.result.is_none() {
+                self.counters.finished_unchecked += 1;
+                tracing::warn!(
+                    task.id = %after.id,
+                    "a worker has finished the task by itself, and this pool does not hold its bytes"
+                );
+            }
+        }
+    }
+
+    fn remember(&mut self, worker: Address, good: bool) {
+        let record = self.records.entry(worker).or_default();
+        if good {
+            record.good = record.good.saturating_add(1);
+            // Who does well is forgiven, in time.
+            record.bad -= u32::from(record.bad > 0 && record.good.is_multiple_of(4));
+        } else {
+            record.bad = record.bad.saturating_add(1);
+        }
+    }
+
+    fn standing(&self, worker: Address) -> Standing {
+        let record = self.records.get(&worker).copied().unwrap_or_default();
+        if record.bad > record.good.saturating_add(1) {
+            Standing::Unreliable
+        } else if record.good > 0 || !self.score(worker).is_zero() {
+            Standing::Proven
+        } else {
+            Standing::Newcomer
+        }
+    }
+
+    /// How many more tasks a worker may be given now. Who is not proven gets a few at first, whatever it offers: slots
+    /// cost nothing to claim, and names nothing to make.
+    fn room_of(&self, worker: Address) -> usize {
+        let Some(known) = self.workers.get(&worker) else {
+            return 0;
+        };
+        let slots = match self.standing(worker) {
+            Standing::Proven => known.slots,
+            Standing::Newcomer | Standing::Unreliable => {
+                known.slots.min(self.limits.newcomer_slots)
+            }
+        };
+        slots.saturating_sub(known.pending.len())
     }
 
     /// Keeps slots, questions and the deal's figures in step with the task.
@@ -682,6 +918,12 @@ impl State {
                 self.send(replica.worker, ToWorker::Abandon { task, reason });
             }
         }
+        if before.stage == Stage::Unset && after.stage == Stage::Active {
+            let early: Vec<Address> = after.pending().map(|replica| replica.worker).collect();
+            for worker in early {
+                self.send(worker, ToWorker::Initialized { task });
+            }
+        }
         if before.consensus() != after.consensus() && after.consensus().is_some() {
             let winners: Vec<Address> = after.winners().map(|replica| replica.worker).collect();
             for worker in winners {
@@ -711,7 +953,9 @@ impl State {
         let Some(entry) = self.tasks.get(&id) else {
             return;
         };
-        if entry.task.given_up.is_some() || entry.task.stage != Stage::Active {
+        if entry.task.given_up.is_some()
+            || !matches!(entry.task.stage, Stage::Unset | Stage::Active)
+        {
             return;
         }
         // Where it ran to its end once, it may again.
@@ -787,15 +1031,20 @@ impl State {
                 } else {
                     deadline_secs.min(until.end)
                 };
-                let job = match (task.revealed().next().is_some(), &task.result) {
-                    (true, None) if task.asked.is_none() && task.given_up.is_none() => {
+                let revealed = task.revealed().next().is_some();
+                let job = match &task.result {
+                    _ if late && !revealed => Some(Job::Reopen),
+                    // While they reveal, their bytes may travel.
+                    None if task.asked.is_none()
+                        && task.given_up.is_none()
+                        && task.winners().next().is_some() =>
+                    {
                         Some(Job::Upload)
                     }
-                    (true, None) => None,
-                    (true, Some(_)) if late || task.all_winners_revealed() => Some(Job::Finalize),
-                    (true, Some(_)) => None,
-                    (false, _) if late => Some(Job::Reopen),
-                    (false, _) => None,
+                    Some(_) if revealed && (late || task.all_winners_revealed()) => {
+                        Some(Job::Finalize)
+                    }
+                    None | Some(_) => None,
                 };
                 (job, Some(next))
             }
@@ -826,7 +1075,19 @@ impl State {
             return;
         };
         let (job, alarm) = self.needs(&entry.task);
-        let job = job.filter(|_| !entry.busy);
+        let job = match (job, entry.busy) {
+            // While the transaction is on its way workers may fetch and compute already.
+            (Some(Job::Initialize), Some(Job::Initialize)) if entry.trouble.is_none() => {
+                Some(Job::Assign)
+            }
+            (_, Some(_)) => None,
+            (job, None) => job.filter(|job| {
+                entry
+                    .trouble
+                    .as_ref()
+                    .is_none_or(|trouble| trouble.job != *job || trouble.again_secs.is_some())
+            }),
+        };
         let urgency = self
             .deals
             .get(&entry.task.deal)
@@ -854,7 +1115,7 @@ impl State {
             .collect();
         for task in &taken {
             if let Some(entry) = self.tasks.get_mut(task) {
-                entry.busy = true;
+                entry.busy = Some(job);
             }
             self.file(*task);
         }
@@ -865,12 +1126,59 @@ impl State {
         let Some(entry) = self.tasks.get_mut(&id) else {
             return;
         };
-        entry.busy = false;
+        entry.busy = None;
         if entry.task.is_closed() {
             // Once more through the database's hands, which forget it then.
             self.dirty.tasks.insert(id);
         }
         self.file(id);
+    }
+
+    /// Takes note of a turn that failed, and says how long to wait before the next; none: there is none at this stage.
+    /// `refused`: by the hub or the node, rather than that nobody could be asked.
+    pub(crate) fn troubled(
+        &mut self,
+        id: TaskId,
+        job: Job,
+        why: String,
+        refused: bool,
+    ) -> Option<Duration> {
+        let now = now_secs();
+        let entry = self.tasks.get_mut(&id)?;
+        let (since_secs, before) = match &entry.trouble {
+            Some(trouble) if trouble.job == job => (trouble.since_secs, trouble.refusals),
+            _ => (now, 0),
+        };
+        let refusals = before + u32::from(refused);
+        let pause = match refused {
+            false => Some(RETRY_SOON),
+            true if refusals >= REFUSALS_MAX => None,
+            // Most are about something another transaction has done meanwhile, or about time.
+            true => Some((RETRY_FIRST * 2_u32.pow((refusals - 1).min(10))).min(RETRY_LATEST)),
+        };
+        entry.trouble = Some(Trouble {
+            job,
+            why: why.clone(),
+            since_secs,
+            refusals,
+            again_secs: pause.map(|pause| now + pause.as_secs()),
+        });
+        if pause.is_none() {
+            self.counters.turns_ended += 1;
+            tracing::error!(task.id = %id, why, refusals, "cannot {} the task, not trying again", job.verb());
+            if matches!(job, Job::Initialize | Job::Finalize) {
+                let reason = format!("cannot {} it: {why}", job.verb());
+                self.apply(id, Event::GivenUp { reason });
+            }
+        }
+        pause
+    }
+
+    /// The turn succeeded.
+    pub(crate) fn untroubled(&mut self, id: TaskId) {
+        if let Some(entry) = self.tasks.get_mut(&id) {
+            entry.trouble = None;
+        }
     }
 
     // ---- workers ----
@@ -890,7 +1198,20 @@ impl State {
     }
 
     pub(crate) fn set_score(&mut self, worker: Address, score: U256) {
+        if self.scores.len().max(self.records.len()) >= REMEMBERED {
+            self.forget_strangers();
+        }
         self.scores.insert(worker, score);
+    }
+
+    /// Keeps scores and records of those only that are here, or have a part in an open task.
+    fn forget_strangers(&mut self) {
+        let mut known: HashSet<Address> = self.workers.keys().copied().collect();
+        for entry in self.tasks.values() {
+            known.extend(entry.task.replicas.iter().map(|replica| replica.worker));
+        }
+        self.scores.retain(|worker, _| known.contains(worker));
+        self.records.retain(|worker, _| known.contains(worker));
     }
 
     pub(crate) fn change_score(&mut self, worker: Address, change: impl FnOnce(U256) -> U256) {
@@ -963,14 +1284,16 @@ impl State {
             return false;
         };
         let Some(state) = task.latest(worker).map(|replica| &replica.state) else {
-            return task.stage == Stage::Active
+            return matches!(task.stage, Stage::Unset | Stage::Active)
                 && task.may_return(worker)
                 && self.wants_more(task, &[]);
         };
         match (task.stage, state) {
-            (Stage::Active, ReplicaState::Assigned | ReplicaState::Computing) => true,
+            (Stage::Unset | Stage::Active, ReplicaState::Assigned | ReplicaState::Computing) => {
+                true
+            }
             (Stage::Active, ReplicaState::Contributed { .. }) => true,
-            (Stage::Active, ReplicaState::Lost | ReplicaState::Abandoned) => {
+            (Stage::Unset | Stage::Active, ReplicaState::Lost | ReplicaState::Abandoned) => {
                 task.may_return(worker) && self.wants_more(task, &[])
             }
             (Stage::Revealing { consensus, .. }, state) => state.hash() == Some(consensus),
@@ -988,7 +1311,9 @@ impl State {
         let state = task.latest(worker).map(|replica| &replica.state);
         if task.is_pending(worker) {
             self.apply(id, Event::Accepted { worker });
-        } else if task.stage == Stage::Active && state.and_then(ReplicaState::hash).is_none() {
+        } else if matches!(task.stage, Stage::Unset | Stage::Active)
+            && state.and_then(ReplicaState::hash).is_none()
+        {
             self.apply(id, Event::Returned { worker });
         } else if task.consensus().is_some()
             && matches!(state, Some(ReplicaState::Contributed { .. }))
@@ -1156,9 +1481,9 @@ impl State {
         let now = now_secs();
         let mut free: Vec<Address> = self
             .workers
-            .iter()
-            .filter(|(_, worker)| worker.has_room())
-            .map(|(address, _)| *address)
+            .keys()
+            .copied()
+            .filter(|worker| self.room_of(*worker) > 0)
             .collect();
         let mut choices = Vec::new();
         let mut last: Option<Place> = None;
@@ -1206,16 +1531,14 @@ impl State {
             }
             let pause = self.limits.second_try_secs;
             let may = |worker: &Address| entry.task.may_ask(*worker, now, pause) == Asking::Now;
-            // The one with most room, so that work spreads; the address breaks ties, for the sake of repeatable runs.
+            // The proven first; of those the one with most room, so that work spreads; the address breaks ties, for the
+            // sake of repeatable runs.
             let chosen = free
                 .iter()
                 .enumerate()
                 .filter(|(_, worker)| may(worker))
-                .max_by_key(|(_, address)| {
-                    (
-                        self.workers.get(*address).map_or(0, Worker::room),
-                        **address,
-                    )
+                .max_by_key(|(_, worker)| {
+                    (self.standing(**worker), self.room_of(**worker), **worker)
                 })
                 .map(|(place, address)| (place, *address));
             let Some((at, worker)) = chosen else {
@@ -1230,13 +1553,20 @@ impl State {
                 index: entry.task.index,
                 worker,
                 pins: pins.clone(),
+                one_step: self.limits.one_step && deal.is_for_one_step(),
             };
+            let again = entry
+                .task
+                .replicas
+                .iter()
+                .any(|replica| replica.state == ReplicaState::Lost);
+            self.counters.replaced += u64::from(again);
             if !self.apply(id, Event::Assigned { worker }) {
                 self.shelve(place, true);
                 return;
             }
             choices.push(choice);
-            if !self.workers.get(&worker).is_some_and(Worker::has_room) {
+            if self.room_of(worker) == 0 {
                 free.swap_remove(at);
             }
         }
@@ -1255,7 +1585,7 @@ impl State {
         }
     }
 
-    /// Asks for the bytes of results that were revealed: of each, one connected worker, the least asked first.
+    /// Asks for the bytes of results that have won: of each, one connected worker, the least asked first.
     /// Says how many were asked.
     pub(crate) fn ask_uploads(&mut self) -> usize {
         let now = now_secs();
@@ -1270,7 +1600,7 @@ impl State {
         for id in waiting {
             let Some(task) = self.task(id) else { continue };
             let candidate = task
-                .revealed()
+                .winners()
                 .filter(|replica| self.workers.contains_key(&replica.worker))
                 .filter(|replica| replica.may_be_asked_for_result(now))
                 .min_by_key(|replica| replica.uploads_asked)
@@ -1333,7 +1663,7 @@ impl State {
             let over = self
                 .tasks
                 .get(id)
-                .is_some_and(|entry| entry.task.is_closed() && !entry.busy);
+                .is_some_and(|entry| entry.task.is_closed() && entry.busy.is_none());
             if over && !self.dirty.tasks.contains(id) {
                 self.unfile(*id);
                 self.tasks.remove(id);
@@ -1348,22 +1678,22 @@ impl State {
     }
 }
 
+/// Pause after the node was away.
+const RETRY_SOON: Duration = Duration::from_millis(500);
+/// Pauses after refusals, doubling from the first to the longest.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LATEST: Duration = Duration::from_secs(120);
+/// After so many refusals in a row the hub means it: a quarter of an hour of asking.
+const REFUSALS_MAX: u32 = 14;
+/// Workers whose score and record are remembered before strangers are forgotten.
+const REMEMBERED: usize = 50_000;
+
 /// What a [`Dirty`] stands for.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) tasks: Vec<(Task, Option<u64>)>,
     pub(crate) deals: Vec<DealEntry>,
     pub(crate) next_block: Option<u64>,
-}
-
-impl Worker {
-    fn room(&self) -> usize {
-        self.slots.saturating_sub(self.pending.len())
-    }
-
-    fn has_room(&self) -> bool {
-        self.room() > 0
-    }
 }
 
 /// Which counter an event moves, if it changes anything.

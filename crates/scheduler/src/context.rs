@@ -1,6 +1,6 @@
 //! What every part of the scheduler holds on to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -35,6 +35,10 @@ pub(crate) struct Context {
     pub(crate) apps: Mutex<HashMap<Address, PinnedBlob>>,
     /// Blobs of ours that were read whole since the start, so that a popular input is not read for every deal.
     pub(crate) verified: Mutex<HashMap<blobs::Address, blobs::Stored>>,
+    /// Uploads of results under way.
+    pub(crate) uploading: Mutex<BTreeSet<(Address, TaskId)>>,
+    /// Room for fetches of what strangers' deals name.
+    pub(crate) fetches: Semaphore,
     /// Tasks that `watch` shall compare with the chain.
     pub(crate) recheck: mpsc::UnboundedSender<Vec<TaskId>>,
     /// True once everything that happened before the start is known.
@@ -75,35 +79,33 @@ impl Context {
         task: TaskId,
         outcome: Result<Event, ChainError>,
     ) {
-        {
-            let mut state = self.board.lock();
-            state.counters.transactions += 1;
-            state.counters.transactions_failed += u64::from(outcome.is_err());
-        }
         match outcome {
             Ok(event) => {
-                self.board.apply(task, event);
+                let mut state = self.board.lock();
+                state.counters.transactions += 1;
+                state.untroubled(task);
+                state.apply(task, event);
             }
             Err(error) => {
+                let passing = error.is_transient();
                 tracing::warn!(task.id = %task, %error, "cannot {} the task for now", job.verb());
+                let pause = {
+                    let mut state = self.board.lock();
+                    state.counters.transactions += 1;
+                    state.counters.transactions_failed += 1;
+                    state.counters.transactions_refused += u64::from(!passing);
+                    state.troubled(task, job, error.to_string(), !passing)
+                };
                 // Nobody listens any more when stopping.
                 let _ = self.recheck.send(vec![task]);
-                let pause = if error.is_transient() {
-                    RETRY_SOON
-                } else {
-                    RETRY_LATER
-                };
-                self.pause(pause).await;
+                if let Some(pause) = pause {
+                    self.pause(pause).await;
+                }
             }
         }
         self.board.done(task);
     }
 }
-
-/// Pause after the node was away.
-const RETRY_SOON: Duration = Duration::from_millis(500);
-/// Pause after a refusal: most are about something another transaction has done meanwhile, or about time.
-const RETRY_LATER: Duration = Duration::from_secs(3);
 
 impl Job {
     pub(crate) fn verb(self) -> &'static str {

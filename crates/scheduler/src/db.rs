@@ -2,9 +2,12 @@
 //!
 //! Written behind: what changed on the board is written in one transaction as often as the disk allows, always as it
 //! stood at one moment and together with the block it stood at. A process killed in between starts from an earlier
-//! moment and reads the same blocks again. Only pins are written before anything relies on them, since a deal's
-//! inputs may be served differently the next time they are asked for.
+//! moment and reads the same blocks again. Only pins and results are written before anything relies on them: a deal's
+//! inputs may be served differently the next time they are asked for, and a worker whose bytes were taken goes on to
+//! end its task. These two are on the disk itself (`synchronous = FULL`, on a connection of their own) before anybody
+//! hears of them; all else would only be read again.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use alloy_primitives::{Address, B256, Bytes};
@@ -21,6 +24,8 @@ use crate::task::{Replica, ReplicaState, Stage, Task, TaskResult};
 #[derive(Debug, Clone)]
 pub(crate) struct Db {
     pool: SqlitePool,
+    /// What is committed here survives a power cut.
+    durable: SqlitePool,
 }
 
 /// Whose memory this is.
@@ -54,13 +59,18 @@ impl Db {
             .foreign_keys(false);
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
-            .connect_with(options)
+            .connect_with(options.clone())
             .await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Self { pool })
+        let durable = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.synchronous(SqliteSynchronous::Full))
+            .await?;
+        Ok(Self { pool, durable })
     }
 
     pub(crate) async fn close(&self) {
+        self.durable.close().await;
         self.pool.close().await;
     }
 
@@ -130,7 +140,7 @@ impl Db {
 
     /// Writes a deal's pins, before anybody is told of them.
     pub(crate) async fn write_pins(&self, deal: DealId, pins: &Pins) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.durable.begin().await?;
         let inputs = pins
             .inputs
             .iter()
@@ -146,6 +156,17 @@ impl Db {
                 .execute(&mut *transaction)
                 .await?;
         }
+        transaction.commit().await
+    }
+
+    /// Writes down where a task's bytes lie, before their worker is told that they are taken.
+    pub(crate) async fn write_result(
+        &self,
+        task: TaskId,
+        result: &TaskResult,
+    ) -> Result<(), sqlx::Error> {
+        let mut transaction = self.durable.begin().await?;
+        write_result(&mut transaction, task, result).await?;
         transaction.commit().await
     }
 
@@ -179,99 +200,143 @@ impl Db {
     }
 
     pub(crate) async fn open_deals(&self) -> Result<Vec<StoredDeal>, sqlx::Error> {
+        let mut pins: HashMap<DealId, Vec<PinnedInput>> = HashMap::new();
+        let rows = sqlx::query(
+            "SELECT pins.* FROM pins JOIN deals ON deals.id = pins.deal WHERE deals.open = 1 \
+             ORDER BY pins.deal, pins.place",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        for row in &rows {
+            pins.entry(DealId(hash(row, "deal")?))
+                .or_default()
+                .push(pinned_input(row)?);
+        }
         let rows = sqlx::query("SELECT * FROM deals WHERE open = 1")
             .fetch_all(&self.pool)
             .await?;
-        let mut deals = Vec::with_capacity(rows.len());
-        for row in &rows {
-            deals.push(self.deal_of(row).await?);
-        }
-        Ok(deals)
+        rows.iter()
+            .map(|row| {
+                let id = DealId(hash(row, "id")?);
+                stored_deal(row, pins.remove(&id).unwrap_or_default())
+            })
+            .collect()
     }
 
     async fn deal_of(&self, row: &SqliteRow) -> Result<StoredDeal, sqlx::Error> {
-        let id = DealId(hash(row, "id")?);
-        let failure: Option<String> = row.try_get("failure")?;
-        let pins = match failure {
-            Some(reason) => Pinning::Failed(reason),
-            None => self.pins(id).await?.map_or(Pinning::Wanted, Pinning::Done),
-        };
-        Ok(StoredDeal {
-            id,
-            block: number(row, "block")?,
-            next_index: number(row, "next_index")?,
-            end_index: number(row, "end_index")?,
-            completed: number(row, "completed")?,
-            claimed: number(row, "claimed")?,
-            pins,
-        })
-    }
-
-    async fn pins(&self, deal: DealId) -> Result<Option<Pins>, sqlx::Error> {
         let rows = sqlx::query("SELECT * FROM pins WHERE deal = ? ORDER BY place")
-            .bind(deal.0.to_vec())
+            .bind(hash(row, "id")?.to_vec())
             .fetch_all(&self.pool)
             .await?;
-        let mut blobs = Vec::with_capacity(rows.len());
-        for row in &rows {
-            blobs.push(PinnedInput {
-                url: row.try_get("url")?,
-                blob: blob(row)?,
-            });
-        }
-        let mut blobs = blobs.into_iter();
-        Ok(blobs.next().map(|app| Pins {
-            app: app.blob,
-            inputs: blobs.collect(),
-        }))
+        let pins: Result<Vec<PinnedInput>, sqlx::Error> = rows.iter().map(pinned_input).collect();
+        stored_deal(row, pins?)
     }
 
     pub(crate) async fn task(&self, task: TaskId) -> Result<Option<Task>, sqlx::Error> {
-        let row = sqlx::query("SELECT * FROM tasks WHERE id = ?")
-            .bind(task.0.to_vec())
-            .fetch_optional(&self.pool)
-            .await?;
-        match row {
-            Some(row) => Ok(self.tasks_of(vec![row]).await?.pop()),
-            None => Ok(None),
-        }
+        let id = task.0.to_vec();
+        let all = |sql: &'static str| sqlx::query(sql).bind(id.clone()).fetch_all(&self.pool);
+        let tasks = all("SELECT * FROM tasks WHERE id = ?").await?;
+        let replicas = all("SELECT * FROM replicas WHERE task = ? ORDER BY task, place").await?;
+        let results = all("SELECT * FROM results WHERE task = ?").await?;
+        Ok(tasks_of(&tasks, &replicas, &results)?.pop())
     }
 
+    /// Three questions, however many there are.
     pub(crate) async fn open_tasks(&self) -> Result<Vec<Task>, sqlx::Error> {
-        let rows =
-            sqlx::query("SELECT * FROM tasks WHERE stage IN ('unset', 'active', 'revealing')")
-                .fetch_all(&self.pool)
-                .await?;
-        self.tasks_of(rows).await
+        let all = |sql: &'static str| sqlx::query(sql).fetch_all(&self.pool);
+        let tasks =
+            all("SELECT * FROM tasks WHERE stage IN ('unset', 'active', 'revealing')").await?;
+        let replicas = all(
+            "SELECT replicas.* FROM tasks CROSS JOIN replicas ON replicas.task = tasks.id \
+             WHERE tasks.stage IN ('unset', 'active', 'revealing') ORDER BY replicas.task, replicas.place",
+        )
+        .await?;
+        let results = all(
+            "SELECT results.* FROM tasks CROSS JOIN results ON results.task = tasks.id \
+             WHERE tasks.stage IN ('unset', 'active', 'revealing')",
+        )
+        .await?;
+        tasks_of(&tasks, &replicas, &results)
     }
 
     /// Tasks closed in or after this block: those a reorganisation may open again.
     pub(crate) async fn tasks_closed_since(&self, block: u64) -> Result<Vec<Task>, sqlx::Error> {
-        let rows = sqlx::query("SELECT * FROM tasks WHERE closed_block >= ?")
-            .bind(signed(block))
-            .fetch_all(&self.pool)
-            .await?;
-        self.tasks_of(rows).await
+        let all = |sql: &'static str| sqlx::query(sql).bind(signed(block)).fetch_all(&self.pool);
+        let tasks = all("SELECT * FROM tasks WHERE closed_block >= ?").await?;
+        let replicas = all(
+            "SELECT replicas.* FROM tasks CROSS JOIN replicas ON replicas.task = tasks.id \
+             WHERE tasks.closed_block >= ? ORDER BY replicas.task, replicas.place",
+        )
+        .await?;
+        let results = all(
+            "SELECT results.* FROM tasks CROSS JOIN results ON results.task = tasks.id \
+             WHERE tasks.closed_block >= ?",
+        )
+        .await?;
+        tasks_of(&tasks, &replicas, &results)
     }
+}
 
-    async fn tasks_of(&self, rows: Vec<SqliteRow>) -> Result<Vec<Task>, sqlx::Error> {
-        let mut tasks = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let mut task = task_of(row)?;
-            let replicas = sqlx::query("SELECT * FROM replicas WHERE task = ? ORDER BY place")
-                .bind(task.id.0.to_vec())
-                .fetch_all(&self.pool)
-                .await?;
-            task.replicas = replicas.iter().map(replica_of).collect::<Result<_, _>>()?;
-            let result = sqlx::query("SELECT * FROM results WHERE task = ?")
-                .bind(task.id.0.to_vec())
-                .fetch_optional(&self.pool)
-                .await?;
-            task.result = result.as_ref().map(result_of).transpose()?;
-            tasks.push(task);
-        }
-        Ok(tasks)
+/// Puts tasks together with their replicas, which come in order, and their results.
+fn tasks_of(
+    tasks: &[SqliteRow],
+    replicas: &[SqliteRow],
+    results: &[SqliteRow],
+) -> Result<Vec<Task>, sqlx::Error> {
+    let mut replicas_of: HashMap<B256, Vec<Replica>> = HashMap::new();
+    for row in replicas {
+        replicas_of
+            .entry(hash(row, "task")?)
+            .or_default()
+            .push(replica_of(row)?);
     }
+    let mut results_of: HashMap<B256, TaskResult> = HashMap::new();
+    for row in results {
+        // Of an earlier version, which did not keep the digest: the bytes are asked for once more.
+        if let Some(result) = result_of(row)? {
+            results_of.insert(hash(row, "task")?, result);
+        }
+    }
+    tasks
+        .iter()
+        .map(|row| {
+            let mut task = task_of(row)?;
+            task.replicas = replicas_of.remove(&task.id.0).unwrap_or_default();
+            task.result = results_of
+                .remove(&task.id.0)
+                .filter(|result| task.may_be_the_result(result.digest));
+            Ok(task)
+        })
+        .collect()
+}
+
+fn stored_deal(row: &SqliteRow, pins: Vec<PinnedInput>) -> Result<StoredDeal, sqlx::Error> {
+    let failure: Option<String> = row.try_get("failure")?;
+    let mut pins = pins.into_iter();
+    let pins = match (failure, pins.next()) {
+        (Some(reason), _) => Pinning::Failed(reason),
+        (None, Some(app)) => Pinning::Done(Pins {
+            app: app.blob,
+            inputs: pins.collect(),
+        }),
+        (None, None) => Pinning::Wanted,
+    };
+    Ok(StoredDeal {
+        id: DealId(hash(row, "id")?),
+        block: number(row, "block")?,
+        next_index: number(row, "next_index")?,
+        end_index: number(row, "end_index")?,
+        completed: number(row, "completed")?,
+        claimed: number(row, "claimed")?,
+        pins,
+    })
+}
+
+fn pinned_input(row: &SqliteRow) -> Result<PinnedInput, sqlx::Error> {
+    Ok(PinnedInput {
+        url: row.try_get("url")?,
+        blob: blob(row)?,
+    })
 }
 
 type Writing<'a> = Transaction<'a, Sqlite>;
@@ -314,8 +379,8 @@ async fn write_task(
         Stage::Claimed => ("claimed", None, None),
     };
     sqlx::query(
-        "INSERT OR REPLACE INTO tasks (id, deal, position, stage, consensus, deadline_secs, given_up, closed_block) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO tasks (id, deal, position, stage, consensus, deadline_secs, given_up, closed_block, since_secs) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(task.id.0.to_vec())
     .bind(task.deal.0.to_vec())
@@ -325,21 +390,16 @@ async fn write_task(
     .bind(deadline_secs.map(signed))
     .bind(&task.given_up)
     .bind(closed_block.map(signed))
+    .bind(signed(task.since_secs))
     .execute(&mut **transaction)
     .await?;
     for (place, replica) in task.replicas.iter().enumerate() {
         write_replica(transaction, task.id, place, replica).await?;
     }
+    // One that has become void is not removed here, lest an older moment written late took back what a worker was told;
+    // it is left out when it is read.
     match &task.result {
         Some(result) => write_result(transaction, task.id, result).await,
-        // Reopened: the result it may have had is void.
-        None if task.stage == Stage::Active => {
-            sqlx::query("DELETE FROM results WHERE task = ?")
-                .bind(task.id.0.to_vec())
-                .execute(&mut **transaction)
-                .await?;
-            Ok(())
-        }
         None => Ok(()),
     }
 }
@@ -384,13 +444,14 @@ async fn write_result(
     task: TaskId,
     result: &TaskResult,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT OR REPLACE INTO results (task, worker, cid, length, sha256, callback) VALUES (?, ?, ?, ?, ?, ?)")
+    sqlx::query("INSERT OR REPLACE INTO results (task, worker, cid, length, sha256, callback, digest) VALUES (?, ?, ?, ?, ?, ?, ?)")
         .bind(task.0.to_vec())
         .bind(result.worker.to_vec())
         .bind(&result.blob.cid)
         .bind(signed(result.blob.length))
         .bind(result.blob.sha256.to_vec())
         .bind(result.callback.as_ref().map(|bytes| bytes.to_vec()))
+        .bind(result.digest.to_vec())
         .execute(&mut **transaction)
         .await?;
     Ok(())
@@ -403,6 +464,7 @@ fn task_of(row: &SqliteRow) -> Result<Task, sqlx::Error> {
         number(row, "position")?,
     );
     task.given_up = row.try_get("given_up")?;
+    task.since_secs = number(row, "since_secs")?;
     let stage: String = row.try_get("stage")?;
     task.stage = match stage.as_str() {
         "unset" => Stage::Unset,
@@ -450,13 +512,17 @@ fn replica_of(row: &SqliteRow) -> Result<Replica, sqlx::Error> {
     })
 }
 
-fn result_of(row: &SqliteRow) -> Result<TaskResult, sqlx::Error> {
+fn result_of(row: &SqliteRow) -> Result<Option<TaskResult>, sqlx::Error> {
     let callback: Option<Vec<u8>> = row.try_get("callback")?;
-    Ok(TaskResult {
+    if row.try_get::<Option<Vec<u8>>, _>("digest")?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(TaskResult {
         worker: address(row, "worker")?,
+        digest: hash(row, "digest")?,
         blob: blob(row)?,
         callback: callback.map(Bytes::from),
-    })
+    }))
 }
 
 fn blob(row: &SqliteRow) -> Result<PinnedBlob, sqlx::Error> {
@@ -497,4 +563,73 @@ fn address(row: &SqliteRow, column: &str) -> Result<Address, sqlx::Error> {
 
 fn unreadable(column: &'static str, found: &str) -> sqlx::Error {
     sqlx::Error::Decode(format!("{found:?} is no {column} this version knows").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pins() -> Pins {
+        let app = PinnedBlob {
+            cid: "bafkrei".to_owned(),
+            length: 7,
+            sha256: B256::repeat_byte(1),
+        };
+        let inputs = (0..400)
+            .map(|number| PinnedInput {
+                url: format!("http://somewhere.example/{number}"),
+                blob: app.clone(),
+            })
+            .collect();
+        Pins { app, inputs }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_fails_the_write_keeps_what_was_there_and_goes_on_when_there_is_room() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = Db::open(&folder.path().join("pool.sqlite"))
+            .await
+            .expect("opened");
+        let deal = DealId(B256::repeat_byte(3));
+        // No page more than there are: to SQLite the same as a disk that is full.
+        let pages: i64 = sqlx::query("PRAGMA page_count")
+            .fetch_one(&db.durable)
+            .await
+            .expect("asked")
+            .get(0);
+        assert!(pages < 50, "{pages}");
+        sqlx::query("PRAGMA max_page_count = 1")
+            .execute(&db.durable)
+            .await
+            .expect("limited");
+        let error = db.write_pins(deal, &pins()).await.expect_err("full");
+        assert!(error.to_string().contains("full"), "{error}");
+        let rows: i64 = sqlx::query("SELECT count(*) FROM pins")
+            .fetch_one(&db.pool)
+            .await
+            .expect("asked")
+            .get(0);
+        assert_eq!(rows, 0, "all or nothing");
+        sqlx::query("PRAGMA max_page_count = 100000")
+            .execute(&db.durable)
+            .await
+            .expect("room");
+        db.write_pins(deal, &pins()).await.expect("there is room");
+    }
+
+    #[tokio::test]
+    async fn pins_and_results_are_on_the_disk_itself_before_anybody_hears_of_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = Db::open(&folder.path().join("pool.sqlite"))
+            .await
+            .expect("opened");
+        let level = async |pool: &SqlitePool| -> i64 {
+            sqlx::query("PRAGMA synchronous")
+                .fetch_one(pool)
+                .await
+                .expect("asked")
+                .get(0)
+        };
+        assert_eq!((level(&db.durable).await, level(&db.pool).await), (2, 1));
+    }
 }

@@ -31,7 +31,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::board::Pinning;
 use crate::context::Context;
-use crate::task::Task;
 
 /// Every route but those of the blob door, for `openapi.json`'s test.
 #[cfg(test)]
@@ -136,8 +135,8 @@ async fn task(
         .task(id)
         .await
         .map_err(|error| Refusal::ours("look for the task", &error))?;
-    match known.as_ref().map(Task::report) {
-        Some(report) => Ok(Json(report)),
+    match known {
+        Some(task) => Ok(Json(context.board.lock().report_closed(&task))),
         None => Err(Refusal::new(
             StatusCode::NOT_FOUND,
             format!("no task {id} in this pool"),
@@ -281,6 +280,41 @@ async fn metrics(State(context): State<Arc<Context>>) -> Response {
             "of those, refused or lost",
             counters.transactions_failed,
         ),
+        (
+            "transactions_refused_total",
+            "of those, refused by the hub or the node, mostly before anything was sent",
+            counters.transactions_refused,
+        ),
+        (
+            "transactions_given_up_total",
+            "turns not tried again at their stage, since the hub kept refusing",
+            counters.turns_ended,
+        ),
+        (
+            "replicas_replaced_total",
+            "tasks given to another worker after one was lost",
+            counters.replaced,
+        ),
+        (
+            "results_taken_early_total",
+            "results checked and kept before anything of them was on chain",
+            counters.one_step,
+        ),
+        (
+            "tasks_finished_unchecked_total",
+            "tasks finished without this pool holding the bytes of the result",
+            counters.finished_unchecked,
+        ),
+        (
+            "pin_failures_total",
+            "tries to fetch what a deal needs that failed",
+            counters.pin_failures,
+        ),
+        (
+            "write_failures_total",
+            "writes the database refused; what they held is written later",
+            counters.write_failures,
+        ),
     ];
     let all = gauges
         .map(|line| ("gauge", line))
@@ -294,13 +328,31 @@ async fn metrics(State(context): State<Arc<Context>>) -> Response {
             "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
         );
     }
-    let name = "oxec_scheduler_tasks_waiting";
+    let name = "oxec_scheduler_queue";
     let _ = writeln!(
         text,
-        "# HELP {name} tasks by what they wait for\n# TYPE {name} gauge"
+        "# HELP {name} tasks filed under a reconciler\n# TYPE {name} gauge"
     );
     for (what, length) in state.queue_lengths() {
         let _ = writeln!(text, "{name}{{for=\"{what}\"}} {length}");
+    }
+    let waiting = state.waiting();
+    drop(state);
+    let name = "oxec_scheduler_tasks_waiting";
+    let _ = writeln!(
+        text,
+        "# HELP {name} open tasks by what they wait for\n# TYPE {name} gauge"
+    );
+    for (what, count, _) in &waiting {
+        let _ = writeln!(text, "{name}{{for=\"{}\"}} {count}", what.word());
+    }
+    let name = "oxec_scheduler_oldest_waiting_seconds";
+    let _ = writeln!(
+        text,
+        "# HELP {name} how long the oldest of them has waited\n# TYPE {name} gauge"
+    );
+    for (what, _, age) in &waiting {
+        let _ = writeln!(text, "{name}{{for=\"{}\"}} {age}", what.word());
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

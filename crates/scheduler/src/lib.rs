@@ -25,6 +25,7 @@ mod context;
 mod db;
 mod memory;
 mod task;
+mod waiting;
 mod watch;
 
 // Next steps, by stage, and the doors through which news comes in.
@@ -177,6 +178,8 @@ impl Service {
             sender: chain.sender(&wallet),
             apps: Mutex::new(HashMap::new()),
             verified: Mutex::new(HashMap::new()),
+            uploading: Mutex::default(),
+            fetches: Semaphore::new(options.fetches_at_once.max(1)),
             tasks: TaskTracker::new(),
             stop: stop.clone(),
             options: options.clone(),

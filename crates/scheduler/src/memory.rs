@@ -26,7 +26,10 @@ pub(crate) async fn write(context: &Context) -> bool {
     let (dirty, snapshot) = context.board.lock().take_dirty();
     if let Err(error) = context.db.write(&snapshot).await {
         tracing::error!(%error, tasks = snapshot.tasks.len(), "cannot write to the database");
-        context.board.lock().mark_dirty(dirty);
+        let mut state = context.board.lock();
+        state.counters.write_failures += 1;
+        state.mark_dirty(dirty);
+        drop(state);
         context.board.wake.write.notify_one();
         return false;
     }

@@ -51,10 +51,20 @@ pub struct Options {
     /// Most tasks at once on one worker, whatever it offers. Default 256.
     #[serde(default = "default_slots_limit")]
     pub slots_limit: u32,
+    /// Most tasks at once on a worker that has neither a score on chain nor a task done well here. Default 4.
+    #[serde(default = "default_newcomer_slots")]
+    pub newcomer_slots: u32,
+    /// Whether a task that one worker may decide (trust 1) is ended by that worker in one transaction, its bytes
+    /// checked by the pool before. Default true.
+    #[serde(default = "default_one_step")]
+    pub one_step: bool,
     /// Equal failures of the application, told by this many different workers, end a task's chances; so do failures of
     /// any kind on all connected workers, or on twice as many. Default 3.
     #[serde(default = "default_failures_to_give_up")]
     pub failures_to_give_up: u32,
+    /// Apps and inputs fetched from elsewhere at once, at most; others wait their turn. Default 16.
+    #[serde(default = "default_fetches_at_once")]
+    pub fetches_at_once: usize,
     /// How often a failing fetch of an app or input is tried before the deal is given up. Default 3.
     #[serde(default = "default_pin_tries")]
     pub pin_tries: u32,
@@ -117,7 +127,10 @@ impl Options {
             fetch_private: false,
             result_limit_bytes: default_result_limit_bytes(),
             slots_limit: default_slots_limit(),
+            newcomer_slots: default_newcomer_slots(),
+            one_step: default_one_step(),
             failures_to_give_up: default_failures_to_give_up(),
+            fetches_at_once: default_fetches_at_once(),
             pin_tries: default_pin_tries(),
             pin_pause_secs: default_pin_pause_secs(),
             answer_timeout_secs: default_answer_timeout_secs(),
@@ -151,8 +164,17 @@ fn default_result_limit_bytes() -> u64 {
 fn default_slots_limit() -> u32 {
     256
 }
+fn default_newcomer_slots() -> u32 {
+    4
+}
+fn default_one_step() -> bool {
+    true
+}
 fn default_failures_to_give_up() -> u32 {
     3
+}
+fn default_fetches_at_once() -> usize {
+    16
 }
 fn default_pin_tries() -> u32 {
     3

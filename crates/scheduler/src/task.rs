@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Beside the stage stand the replicas: one per try of one worker. A worker contributes once at most; it may try
-//! again only when an earlier try ended before a contribution.
+//! again only when an earlier try ended before a contribution. Workers may be given a task that is still Unset: while
+//! `initialize` is on its way they fetch and compute.
 
 use alloy_primitives::{Address, B256, Bytes};
 use protocol::{DealId, TaskId};
@@ -26,13 +27,16 @@ pub(crate) struct Task {
     /// Index within the request order.
     pub(crate) index: u64,
     pub(crate) stage: Stage,
+    /// Since when it is at this stage, or given up; by this machine's clock, for people to read.
+    pub(crate) since_secs: u64,
     /// Why no more workers are given to it; its money goes back by a claim.
     pub(crate) given_up: Option<String>,
     /// Tries, oldest first.
     pub(crate) replicas: Vec<Replica>,
     /// Who was asked for the result's bytes and has not delivered yet.
     pub(crate) asked: Option<Asked>,
-    /// The result's bytes, checked against the digest on chain.
+    /// The result's bytes: of the digest on chain once there is one, else of the worker that is about to finish the task
+    /// in one step.
     pub(crate) result: Option<TaskResult>,
 }
 
@@ -103,6 +107,8 @@ pub(crate) struct Asked {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TaskResult {
     pub(crate) worker: Address,
+    /// Made from these bytes by the pool.
+    pub(crate) digest: B256,
     pub(crate) blob: PinnedBlob,
     /// What the requester's contract is called with, where the deal names one.
     pub(crate) callback: Option<Bytes>,
@@ -199,6 +205,7 @@ impl Task {
             deal,
             index,
             stage: Stage::Unset,
+            since_secs: 0,
             given_up: None,
             replicas: Vec::new(),
             asked: None,
@@ -207,7 +214,41 @@ impl Task {
     }
 
     /// The task after `event`, which was seen or done at `now_secs` (this machine's clock).
-    pub(crate) fn apply(mut self, event: Event, now_secs: u64) -> Result<Self, Illegal> {
+    pub(crate) fn apply(self, event: Event, now_secs: u64) -> Result<Self, Illegal> {
+        let before = (self.stage, self.given_up.is_some());
+        self.step(event, now_secs)
+            .map(|after| after.noted(before, now_secs))
+    }
+
+    /// Keeps what follows from the stage: since when it is so, and no bytes but those that won.
+    fn noted(mut self, before: (Stage, bool), now_secs: u64) -> Self {
+        if (self.stage, self.given_up.is_some()) != before {
+            self.since_secs = now_secs;
+        }
+        if self
+            .result
+            .as_ref()
+            .is_some_and(|result| !self.may_be_the_result(result.digest))
+        {
+            self.result = None;
+        }
+        self
+    }
+
+    /// Whether bytes of this digest are, or may become, the task's result.
+    pub(crate) fn may_be_the_result(&self, digest: B256) -> bool {
+        match self.stage {
+            Stage::Unset | Stage::Active | Stage::Claimed => true,
+            Stage::Revealing { consensus, .. } => {
+                protocol::contribution::hash(self.id, digest.into()) == consensus
+            }
+            Stage::Completed => self.revealed().any(|replica| {
+                matches!(replica.state, ReplicaState::Revealed { digest: shown, .. } if shown == digest)
+            }),
+        }
+    }
+
+    fn step(mut self, event: Event, now_secs: u64) -> Result<Self, Illegal> {
         use Stage::{Active, Claimed, Completed, Revealing, Unset};
         match (self.stage, event) {
             // The chain goes forward; what it said before may be heard again.
@@ -276,7 +317,7 @@ impl Task {
             }
 
             // Workers.
-            (Active, Event::Assigned { worker }) if self.may_be_given_to(worker) => {
+            (Unset | Active, Event::Assigned { worker }) if self.may_be_given_to(worker) => {
                 self.replicas.push(Replica {
                     worker,
                     state: ReplicaState::Assigned,
@@ -285,7 +326,9 @@ impl Task {
                     upload_asked_secs: 0,
                 });
             }
-            (Active | Revealing { .. }, Event::Accepted { worker }) if self.is_pending(worker) => {
+            (Unset | Active | Revealing { .. }, Event::Accepted { worker })
+                if self.is_pending(worker) =>
+            {
                 self.set(worker, ReplicaState::Computing, now_secs);
             }
             // The chain was quicker than the message.
@@ -293,20 +336,22 @@ impl Task {
                 if self
                     .latest(worker)
                     .is_some_and(|replica| replica.state.is_on_chain()) => {}
-            (Active | Revealing { .. }, Event::Declined { worker, reason })
+            (Unset | Active | Revealing { .. }, Event::Declined { worker, reason })
                 if self.is_pending(worker) =>
             {
                 self.set(worker, ReplicaState::Declined { reason }, now_secs);
             }
-            (Active | Revealing { .. }, Event::Failed { worker, failure })
+            (Unset | Active | Revealing { .. }, Event::Failed { worker, failure })
                 if self.is_pending(worker) =>
             {
                 self.set(worker, ReplicaState::Failed(failure), now_secs);
             }
-            (Active | Revealing { .. }, Event::Lost { worker }) if self.is_pending(worker) => {
+            (Unset | Active | Revealing { .. }, Event::Lost { worker })
+                if self.is_pending(worker) =>
+            {
                 self.set(worker, ReplicaState::Lost, now_secs);
             }
-            (Active, Event::Returned { worker }) if self.may_return(worker) => {
+            (Unset | Active, Event::Returned { worker }) if self.may_return(worker) => {
                 self.set_or_push(worker, ReplicaState::Computing, now_secs);
             }
             (
@@ -321,7 +366,7 @@ impl Task {
 
             // The result's bytes.
             (Revealing { .. }, Event::UploadAsked { worker })
-                if self.result.is_none() && self.digest_of(worker).is_some() =>
+                if self.result.is_none() && self.has_won(worker) =>
             {
                 self.asked = Some(Asked {
                     worker,
@@ -337,8 +382,8 @@ impl Task {
             {
                 self.asked = None;
             }
-            (Revealing { .. }, Event::Stored(result))
-                if self.digest_of(result.worker).is_some() =>
+            (Unset | Active | Revealing { .. }, Event::Stored(result))
+                if self.may_deliver(result.worker, result.digest) =>
             {
                 self.asked = None;
                 self.result = Some(result);
@@ -358,7 +403,12 @@ impl Task {
     }
 
     /// The task as the chain tells it when asked as a whole, which goes before all we believed. `now_secs` as above.
-    pub(crate) fn corrected_by(mut self, chain: OnChain, now_secs: u64) -> Self {
+    pub(crate) fn corrected_by(self, chain: OnChain, now_secs: u64) -> Self {
+        let before = (self.stage, self.given_up.is_some());
+        self.corrected(chain, now_secs).noted(before, now_secs)
+    }
+
+    fn corrected(mut self, chain: OnChain, now_secs: u64) -> Self {
         let reopened = self.consensus().is_some() && chain.stage == Stage::Active;
         if reopened {
             self.asked = None;
@@ -400,6 +450,20 @@ impl Task {
             Stage::Unset | Stage::Active => self.stage = chain.stage,
         }
         self
+    }
+
+    /// Counts the time of those still at it from now on: after a restart, whatever the clock was before.
+    pub(crate) fn not_before(&mut self, now_secs: u64) {
+        for replica in &mut self.replicas {
+            if replica.state.is_pending() {
+                replica.since_secs = now_secs;
+            }
+            replica.since_secs = replica.since_secs.min(now_secs);
+        }
+        self.since_secs = self.since_secs.min(now_secs);
+        if self.since_secs == 0 {
+            self.since_secs = now_secs;
+        }
     }
 
     /// Whether it is over.
@@ -507,11 +571,30 @@ impl Task {
             .filter(move |replica| consensus.is_some() && replica.state.hash() == consensus)
     }
 
-    /// The digest this worker revealed.
-    pub(crate) fn digest_of(&self, worker: Address) -> Option<B256> {
-        match self.latest(worker)?.state {
-            ReplicaState::Revealed { digest, .. } => Some(digest),
-            _ => None,
+    /// Whether this worker's claim is the one that won.
+    pub(crate) fn has_won(&self, worker: Address) -> bool {
+        self.winners().any(|replica| replica.worker == worker)
+    }
+
+    /// Whether bytes of this digest are taken from this worker: those it claimed on chain, or, as long as nothing is
+    /// there, those of a task it was given.
+    pub(crate) fn may_deliver(&self, worker: Address, digest: B256) -> bool {
+        match self.latest(worker).map(|replica| &replica.state) {
+            Some(ReplicaState::Assigned | ReplicaState::Computing) => {
+                matches!(self.stage, Stage::Unset | Stage::Active)
+            }
+            Some(ReplicaState::Contributed { hash }) => {
+                *hash == protocol::contribution::hash(self.id, digest.into())
+            }
+            Some(ReplicaState::Revealed { digest: shown, .. }) => *shown == digest,
+            Some(
+                ReplicaState::Rejected
+                | ReplicaState::Failed(_)
+                | ReplicaState::Lost
+                | ReplicaState::Declined { .. }
+                | ReplicaState::Abandoned,
+            )
+            | None => false,
         }
     }
 
@@ -543,13 +626,14 @@ impl Task {
         failures
     }
 
-    /// What people are told.
-    pub(crate) fn report(&self) -> TaskReport {
+    /// What people are told; `why` is [`waiting`](crate::waiting)'s sentence.
+    pub(crate) fn report(&self, why: String) -> TaskReport {
         TaskReport {
             task: self.id,
             deal: self.deal,
             index: self.index,
             state: self.state_in_words(),
+            why,
             replicas: self
                 .replicas
                 .iter()
@@ -572,8 +656,9 @@ impl Task {
             Stage::Unset | Stage::Active if self.given_up.is_some() => {
                 format!("given up: {}", self.given_up.as_deref().unwrap_or_default())
             }
-            Stage::Unset => "waiting for a worker".to_owned(),
-            Stage::Active if self.pending().next().is_some() => "computing".to_owned(),
+            Stage::Unset | Stage::Active if self.pending().next().is_some() => {
+                "computing".to_owned()
+            }
             Stage::Active
                 if self
                     .replicas
@@ -582,7 +667,7 @@ impl Task {
             {
                 "waiting for consensus".to_owned()
             }
-            Stage::Active => "waiting for a worker".to_owned(),
+            Stage::Unset | Stage::Active => "waiting for a worker".to_owned(),
             Stage::Revealing { .. } if self.given_up.is_some() => {
                 format!("given up: {}", self.given_up.as_deref().unwrap_or_default())
             }
@@ -811,6 +896,7 @@ mod tests {
 
     const A: Address = Address::repeat_byte(0xa);
     const B: Address = Address::repeat_byte(0xb);
+    const C: Address = Address::repeat_byte(0xc);
 
     fn task() -> Task {
         Task::new(
@@ -844,6 +930,7 @@ mod tests {
         };
         TaskResult {
             worker,
+            digest: digest(),
             blob,
             callback: None,
         }
@@ -894,10 +981,10 @@ mod tests {
             (Event::Finalized, "completed"),
         ] {
             task = task.apply(event, 100).expect("a legal step");
-            assert_eq!(task.report().state, words);
+            assert_eq!(task.report(String::new()).state, words);
         }
         assert!(task.is_closed());
-        assert_eq!(task.report().replicas[0].state, "uploaded");
+        assert_eq!(task.report(String::new()).replicas[0].state, "uploaded");
     }
 
     #[test]
@@ -958,7 +1045,7 @@ mod tests {
         let given_up = Event::GivenUp { reason };
         let begun = [Event::Initialized, contributed(A), given_up.clone()];
         let task = after(begun.clone().into_iter().chain([consensus(), revealed(A)]));
-        assert_eq!(task.report().state, "uploading");
+        assert_eq!(task.report(String::new()).state, "uploading");
         task.apply(Event::UploadAsked { worker: A }, 100)
             .expect("its result is wanted");
 
@@ -971,7 +1058,7 @@ mod tests {
             contributions: vec![(A, OnChainContribution::Proved { hash, digest })],
         };
         let compared = after(begun).corrected_by(seen.clone(), 100);
-        assert_eq!(compared.report().state, "uploading");
+        assert_eq!(compared.report(String::new()).state, "uploading");
 
         // Given up after it, for want of what the requester's contract is to be called with, it stays so.
         let task = after([contributed(A), consensus(), revealed(A), given_up]);
@@ -1094,7 +1181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_is_taken_only_from_who_revealed() {
+    fn a_result_is_taken_only_from_who_has_won() {
         let task = after([
             Event::Initialized,
             contributed(A),
@@ -1103,13 +1190,76 @@ mod tests {
             revealed(A),
         ]);
         task.clone()
-            .apply(Event::Stored(result_of(B)), 100)
-            .expect_err("not revealed");
+            .apply(Event::Stored(result_of(C)), 100)
+            .expect_err("a stranger");
         task.clone()
-            .apply(Event::UploadAsked { worker: B }, 100)
-            .expect_err("not revealed");
+            .apply(Event::UploadAsked { worker: C }, 100)
+            .expect_err("a stranger");
+        let other = TaskResult {
+            digest: B256::repeat_byte(0xe),
+            ..result_of(B)
+        };
+        task.clone()
+            .apply(Event::Stored(other), 100)
+            .expect_err("not what B claimed");
+        task.clone()
+            .apply(Event::Stored(result_of(B)), 100)
+            .expect("its claim has won, and so may its bytes be here before its reveal");
         task.apply(Event::Stored(result_of(A)), 100)
             .expect("revealed");
+    }
+
+    #[test]
+    fn who_has_the_task_may_deliver_before_anything_is_on_chain() {
+        let given = [Event::Assigned { worker: A }, Event::Accepted { worker: A }];
+        let task = after(given);
+        assert_eq!(task.stage, Stage::Unset, "while initialize is on its way");
+        task.clone()
+            .apply(Event::Stored(result_of(B)), 100)
+            .expect_err("it has not been given to B");
+        let task = task
+            .apply(Event::Stored(result_of(A)), 100)
+            .expect("A has the task");
+        let one_step = [
+            Event::Initialized,
+            contributed(A),
+            consensus(),
+            revealed(A),
+            Event::Finalized,
+        ];
+        let finish = |task: Task, life: [Event; 5]| {
+            life.into_iter()
+                .fold(task, |task, event| task.apply(event, 101).expect("legal"))
+        };
+        let finished = finish(task.clone(), one_step);
+        assert_eq!(
+            (finished.stage, finished.since_secs),
+            (Stage::Completed, 101)
+        );
+        assert!(
+            finished.result.is_some(),
+            "the bytes are those of the chain's digest"
+        );
+
+        let lie = B256::repeat_byte(0xe);
+        let hash = protocol::contribution::hash(task.id, lie.into());
+        let other = [
+            Event::Initialized,
+            Event::Contributed { worker: A, hash },
+            Event::Consensus {
+                consensus: hash,
+                deadline_secs: 500,
+            },
+            Event::Revealed {
+                worker: A,
+                digest: lie,
+            },
+            Event::Finalized,
+        ];
+        assert!(
+            finish(task, other).result.is_none(),
+            "bytes of another digest are not its result"
+        );
     }
 
     #[test]
@@ -1128,7 +1278,7 @@ mod tests {
             reason: "no such file".to_owned(),
         };
         let task = after([Event::Initialized, Event::Assigned { worker: A }, given_up]);
-        assert_eq!(task.report().state, "given up: no such file");
+        assert_eq!(task.report(String::new()).state, "given up: no such file");
         assert!(task.pending().next().is_none());
         task.apply(Event::Assigned { worker: B }, 100)
             .expect_err("no more workers");

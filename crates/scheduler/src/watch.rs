@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, U256};
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use protocol::abi::Hub;
 use protocol::consensus::{score_after_fault, score_after_proof};
 use protocol::contribution::{Contribution, ContributionStatus};
@@ -25,6 +27,8 @@ use crate::task::{Event, OnChain, OnChainContribution, Stage};
 
 /// Tasks asked for in one message.
 const COMPARED_AT_ONCE: usize = 200;
+/// Such messages on their way at once.
+const ASKED_SIDE_BY_SIDE: usize = 4;
 /// After a restart, how many blocks are told again: a reorganisation while nobody looked is rarely deeper.
 pub(crate) const TOLD_AGAIN: u64 = 64;
 /// How often the chain's clock is looked at while blocks come.
@@ -68,12 +72,14 @@ impl Watch {
     }
 
     async fn follow(&mut self) {
+        self.read_clock().await;
         let next_block = self.context.board.lock().next_block();
         let first = self.context.chain.deployment().block;
         if next_block > first {
             // What was read last may have been reorganised while nobody looked, or the node lags behind another.
             let back_to = next_block.saturating_sub(1 + TOLD_AGAIN).max(first);
-            self.go_back(back_to).await;
+            // Tasks are compared once, when all else is known.
+            self.rewind(back_to).await;
         }
         let next_block = self.context.board.lock().next_block();
         let mut stream = self.context.chain.follow(next_block);
@@ -129,7 +135,7 @@ impl Watch {
     /// Everything up to the start is known: one comparison with the chain as it stands, then the reconcilers may go.
     async fn past_is_known(&mut self) {
         self.read_clock().await;
-        let open = self.context.board.lock().open_ids();
+        let open = self.context.board.lock().all_ids();
         let count = open.len();
         self.compare(open).await;
         tracing::info!(open_tasks = count, "caught up with the chain");
@@ -139,7 +145,10 @@ impl Watch {
     async fn read_clock(&mut self) {
         // Without an answer the clock just runs on.
         if let Ok(block) = self.context.chain.block().await {
-            self.context.board.lock().set_clock(block.time_secs);
+            self.context
+                .board
+                .lock()
+                .set_clock(block.number, block.time_secs);
             self.clock_read = Some(Instant::now());
         }
     }
@@ -222,12 +231,12 @@ impl Watch {
 
     /// Asks the chain for these tasks as a whole.
     async fn compare(&mut self, tasks: Vec<TaskId>) {
-        for some in tasks.chunks(COMPARED_AT_ONCE) {
-            let context = self.context.as_ref();
-            let seen = retry(context, "compare tasks with the chain", || {
-                read_tasks(context, some)
-            })
-            .await;
+        let questions: Vec<_> = tasks
+            .chunks(COMPARED_AT_ONCE)
+            .map(|some| read_patiently(self.context.clone(), some.to_vec()))
+            .collect();
+        let mut answers = futures::stream::iter(questions).buffered(ASKED_SIDE_BY_SIDE);
+        while let Some(seen) = answers.next().await {
             let mut state = self.context.board.lock();
             for (task, chain) in seen {
                 state.compare(task, chain);
@@ -237,6 +246,12 @@ impl Watch {
 
     /// Undoes what the chain took back. Tasks are compared as a whole, rather than their logs undone one by one.
     async fn go_back(&mut self, back_to: u64) {
+        let open = self.rewind(back_to).await;
+        self.compare(open).await;
+    }
+
+    /// Sets the reading back, and puts back on the board what may be open again. Gives the tasks to be compared.
+    async fn rewind(&mut self, back_to: u64) -> Vec<TaskId> {
         let closed = match self.context.db.tasks_closed_since(back_to + 1).await {
             Ok(closed) => closed,
             Err(error) => {
@@ -280,7 +295,7 @@ impl Watch {
                 }
             }
         }
-        self.compare(open).await;
+        open
     }
 }
 
@@ -311,8 +326,10 @@ pub(crate) async fn restore(context: &Context) -> Result<(), sqlx::Error> {
     let read = read_deals(context, &mut categories, &ids).await;
     let tasks = context.db.open_tasks().await?;
     let mut state = context.board.lock();
+    let stored: HashMap<DealId, &crate::db::StoredDeal> =
+        stored.iter().map(|deal| (deal.id, deal)).collect();
     for mut entry in read {
-        if let Some(stored) = stored.iter().find(|stored| stored.id == entry.id) {
+        if let Some(stored) = stored.get(&entry.id) {
             entry.next_index = stored.next_index;
             entry.completed = stored.completed;
             entry.claimed = stored.claimed;
@@ -370,6 +387,19 @@ async fn read_deals(
         }
     }
     read
+}
+
+/// Boxed, so that what waits for several has a type that can be named.
+fn read_patiently(
+    context: Arc<Context>,
+    tasks: Vec<TaskId>,
+) -> BoxFuture<'static, Vec<(TaskId, OnChain)>> {
+    Box::pin(async move {
+        retry(&context, "compare tasks with the chain", || {
+            read_tasks(&context, &tasks)
+        })
+        .await
+    })
 }
 
 async fn read_tasks(

@@ -216,6 +216,7 @@ mod tests {
             index: 3,
             authorization: Bytes::from(vec![1; 65]),
             enclave_challenge: Address::ZERO,
+            one_step: false,
             app: PinnedBlob {
                 cid: "bafkrei".to_owned(),
                 length: 7,

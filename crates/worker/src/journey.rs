@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! AtAssigned ─fetch─► AtFetched ─run─► AtComputed ─contribute─► AtContributed ─reveal─► AtRevealed ─upload─► AtUploaded ─► over
+//!                                          └──upload, contributeAndFinalize (trust 1, where the pool offers it)────────► over
 //! ```
 //!
 //! Before each step that costs money the chain is asked whether it is still right, and whether it was perhaps taken
@@ -21,14 +22,14 @@ use protocol::app::Kind;
 use protocol::contribution::{ContributionStatus, authorization_hash, hash, message_hash};
 use protocol::ids::TaskId;
 use protocol::params::DealParams;
-use protocol::result::Digest;
-use protocol::task::{Task, TaskStatus};
+use protocol::result::{Digest, ResultLink};
+use protocol::task::{Task, TaskStatus, deadlines};
 use runtime::{InputFile, Job, Limits, Module};
 use sdk::chain::ChainError;
 use sdk::contribution::{ContributionError, Enclave};
 use sdk::wire::pool::{
-    Assignment, ErrorBody, FailureCause, LOG_TAIL_BYTES, TaskFailure, ToPool, UPLOAD_SHA256_HEADER,
-    UPLOAD_SIGNATURE_HEADER, UPLOAD_WORKER_HEADER, upload_digest,
+    Assignment, ErrorBody, FailureCause, LOG_TAIL_BYTES, StoredResult, TaskFailure, ToPool,
+    UPLOAD_SHA256_HEADER, UPLOAD_SIGNATURE_HEADER, UPLOAD_WORKER_HEADER, upload_digest,
 };
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::io::ReaderStream;
@@ -47,6 +48,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// How long a step before the contribution is tried again while chain or pool are away; later the pool has long given
 /// the task to another.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long the bytes are offered to a pool that is away, before the contribution goes first as ever.
+const EARLY_UPLOAD_WITHIN: Duration = Duration::from_secs(20);
 /// How long a task that was computed may be unknown to the chain: a node lags behind, or a reorganisation is not over.
 /// Forgotten sooner, a contribution that is mined again would never be revealed, and its stake be lost.
 const UNKNOWN_FOR: Duration = Duration::from_secs(3600);
@@ -201,13 +204,16 @@ impl AtAssigned {
         );
         let terms = terms.await.map_err(|error| walk.decline(error))?;
         let params = walk.check(&terms).await?;
-        let stake = terms.deal.worker_stake;
-        let reserved = walk.patiently(
-            "cover the stake",
-            || walk.desk.purse.reserve(walk.task(), stake),
-            |error| error.is_transient(),
-        );
-        reserved.await.map_err(|error| walk.decline(error))?;
+        // In one step nothing is staked; should it come to a contribution after all, the stake is seen to then.
+        if !walk.may_finish_in_one_step(&terms) {
+            let stake = terms.deal.worker_stake;
+            let reserved = walk.patiently(
+                "cover the stake",
+                || walk.desk.purse.reserve(walk.task(), stake),
+                |error| error.is_transient(),
+            );
+            reserved.await.map_err(|error| walk.decline(error))?;
+        }
         walk.reached(Reached::Assigned).await?;
         walk.tell(ToPool::Accepted { task: walk.task() });
         walk.die_at(Stage::Assigned)?;
@@ -333,6 +339,7 @@ impl AtComputed {
     /// Contributes, unless that was done before a restart.
     pub(crate) async fn next(self) -> Result<AtContributed, Ending> {
         let Self { mut walk, digest } = self;
+        walk.finish_in_one_step(digest).await?;
         walk.contribute(digest).await?;
         let task = walk.task();
         walk.reached(Reached::Contributed { digest }).await?;
@@ -651,13 +658,6 @@ impl Walk {
             let task = task.map_err(|error| asked(&error, error.is_transient()))?;
             let own = own.map_err(|error| asked(&error, error.is_transient()))?;
             let block = block.map_err(|error| asked(&error, error.is_transient()))?;
-            // A node that lags behind the pool's has not seen the task yet.
-            if task.status == TaskStatus::Unset {
-                return Err(Asked {
-                    why: "the task is not on chain yet".to_owned(),
-                    transient: true,
-                });
-            }
             Ok((task, own, block))
         };
         let asked = self
@@ -668,10 +668,17 @@ impl Walk {
         if own.status != ContributionStatus::Unset && !desk.journal.folder(given.task).exists() {
             return declined("this worker has contributed already");
         }
-        if !task.takes_contributions(block.time_secs) {
-            return declined("the task takes no contributions any more");
+        let until = deadlines(deal.start_time, terms.category.time_secs).contribution;
+        match task.status {
+            // Its initialization is on its way, or our node lags behind the pool's: the deal says all there is to know
+            // for computing, and without the task on chain nothing can be contributed.
+            TaskStatus::Unset | TaskStatus::Active if block.time_secs < until => Ok(params),
+            TaskStatus::Unset
+            | TaskStatus::Active
+            | TaskStatus::Revealing
+            | TaskStatus::Completed
+            | TaskStatus::Failed => declined("the task takes no contributions any more"),
         }
-        Ok(params)
     }
 
     /// What the sandbox is to do.
@@ -729,6 +736,143 @@ impl Walk {
         tracing::warn!(task.id = %self.task(), %own, "the chain has forgotten the reveal");
         let again = AtContributed { walk: self, digest };
         Box::pin(again.next()).await.map(|at| at.walk)
+    }
+
+    /// Whether this task is to be ended by one transaction of this worker's: one worker decides, the pool has offered to
+    /// take the bytes before, and no contract of the requester's would be called at this worker's cost. Workers that
+    /// show off what goes wrong later do it the long way.
+    fn may_finish_in_one_step(&self, terms: &Terms) -> bool {
+        let conduct = match self.desk.conduct {
+            Conduct::Honest | Conduct::Slow(_) => true,
+            Conduct::Dying(stage) => stage <= Stage::Computed,
+            Conduct::Lying => false,
+        };
+        let deal = &terms.deal;
+        self.assignment.one_step
+            && conduct
+            && deal.trust <= alloy_primitives::U256::ONE
+            && !deal.has_callback()
+            && !deal.needs_enclave()
+    }
+
+    /// Brings the bytes to the pool and ends the task in one transaction. `Ok`: not this way; contribute as ever.
+    async fn finish_in_one_step(&mut self, digest: Digest) -> Result<(), Ending> {
+        if !self.assignment.one_step {
+            return Ok(());
+        }
+        let terms = self.patiently(
+            "look at the deal",
+            || self.desk.terms(self.assignment.deal),
+            |error| error.is_transient(),
+        );
+        match terms.await {
+            Ok(terms) if self.may_finish_in_one_step(&terms) => {}
+            Ok(_) | Err(_) => return Ok(()),
+        }
+        let Some(link) = self.upload_early().await? else {
+            return Ok(());
+        };
+        let task = self.task();
+        let mut pause = PAUSE;
+        loop {
+            if self.desk.stop.is_cancelled() {
+                return Err(Ending::Stopped);
+            }
+            let (view, own) = self.look().await?;
+            // Nothing is at stake: where the pool has given the task to another, that one shall not send in vain.
+            if let Some(reason) = self.hints.borrow().abandoned.clone() {
+                return Err(Ending::Over(format!("the pool gave it up: {reason}")));
+            }
+            if view.status != TaskStatus::Active {
+                // Over, or on its way by another's contribution. A contribution of our own is walked to its end.
+                return match own {
+                    ContributionStatus::Contributed if view.status == TaskStatus::Revealing => {
+                        Ok(())
+                    }
+                    _ => Err(self.over(&view)),
+                };
+            }
+            if own != ContributionStatus::Unset {
+                return Ok(());
+            }
+            let sent = Box::pin(sdk::contribution::contribute_and_finalize(
+                &self.desk.sender,
+                task,
+                digest,
+                link.to_bytes(),
+                Bytes::new(),
+                self.assignment.authorization.clone(),
+                Enclave::default(),
+            ))
+            .await;
+            match sent {
+                Ok(receipt) => {
+                    tracing::info!(task.id = %task, tx = %receipt.tx, "contributed and finalized");
+                    return Err(Ending::Over("it is finished, in one step".to_owned()));
+                }
+                Err(error) if may_pass(&error) => {
+                    tracing::warn!(task.id = %task, error = in_full(&error), "the task could not be finished, looking again");
+                    self.wait(pause).await?;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                Err(error) => {
+                    let (view, _) = self.look().await?;
+                    if view.status != TaskStatus::Active {
+                        return Err(self.over(&view));
+                    }
+                    // The hub may still take a contribution, and if not, it says why.
+                    tracing::warn!(task.id = %task, error = in_full(&error), "the task cannot be finished in one step");
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Sends the zip before anything is on chain. `None`: the pool will not have it now.
+    async fn upload_early(&mut self) -> Result<Option<ResultLink>, Ending> {
+        let started = tokio::time::Instant::now();
+        let mut pause = PAUSE;
+        let mut hints = self.hints.clone();
+        loop {
+            let put = tokio::select! {
+                put = self.put() => put,
+                ending = interrupted(&self.desk, &mut hints) => return Err(ending),
+            };
+            match put {
+                Ok(cid) => return Ok(cid.map(|cid| ResultLink::ipfs(&cid))),
+                // It has read all of it, and does not come to a result: nobody would ever take it.
+                Err(UploadError::Refused { status: 422, says }) => {
+                    return Err(self.fail(
+                        FailureCause::Worker,
+                        format!("the pool does not take the result: {says}"),
+                        String::new(),
+                    ));
+                }
+                Err(UploadError::Refused { status, says }) => {
+                    tracing::info!(task.id = %self.task(), status, says, "the pool does not take the result before the contribution");
+                    return Ok(None);
+                }
+                Err(UploadError::Lost { error }) => {
+                    return Err(self.fail(
+                        FailureCause::Worker,
+                        format!("the result is not on this disk any more: {error}"),
+                        String::new(),
+                    ));
+                }
+                Err(UploadError::Away { error }) if started.elapsed() < EARLY_UPLOAD_WITHIN => {
+                    tracing::debug!(task.id = %self.task(), error, "the pool is away, the result waits");
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        ending = interrupted(&self.desk, &mut hints) => return Err(ending),
+                    }
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                Err(UploadError::Away { error }) => {
+                    tracing::warn!(task.id = %self.task(), error, "the pool stays away; contributing before the result is there");
+                    return Ok(None);
+                }
+            }
+        }
     }
 
     /// Makes the contribution, unless the chain has it. Only the chain or the worker's stop ends the trying.
@@ -838,7 +982,10 @@ impl Walk {
                     if since.elapsed() > UNKNOWN_FOR {
                         return Err(self.over(&task));
                     }
-                    "it does not know the task".to_owned()
+                    // Not initialized yet: the pool says when it is, and blocks may say it sooner or later.
+                    self.wait_for_a_hint(pause.max(PAUSE * 5)).await?;
+                    pause = (pause * 2).min(LOOK_EVERY);
+                    continue;
                 }
                 (Ok(task), Ok(own)) => return Ok((task, own.status)),
                 (Err(error), _) => in_full(&error),
@@ -847,6 +994,20 @@ impl Walk {
             tracing::debug!(task.id = %self.task(), error, "cannot look at the chain, waiting");
             self.wait(pause).await?;
             pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Waits for a hint, at most so long, or for the worker's stop.
+    async fn wait_for_a_hint(&mut self, at_most: Duration) -> Result<(), Ending> {
+        let hinted = async {
+            if self.hints.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = self.desk.stop.cancelled() => Err(Ending::Stopped),
+            () = hinted => Ok(()),
+            () = tokio::time::sleep(at_most) => Ok(()),
         }
     }
 
@@ -873,7 +1034,7 @@ impl Walk {
         let mut pause = PAUSE;
         loop {
             let error = match self.put().await {
-                Ok(()) => return Ok(true),
+                Ok(_) => return Ok(true),
                 Err(UploadError::Refused { status, says }) => {
                     tracing::warn!(task.id = %self.task(), status, says, "the pool does not take the result");
                     return Ok(false);
@@ -894,18 +1055,20 @@ impl Walk {
         }
     }
 
-    async fn put(&self) -> Result<(), UploadError> {
+    /// One try to send the zip. Gives its content address, if that is what the pool has stored.
+    async fn put(&self) -> Result<Option<String>, UploadError> {
         let path = self.desk.journal.result(self.task());
         let hashing = path.clone();
         let lost = |error: std::io::Error| UploadError::Lost {
             error: error.to_string(),
         };
-        let (sha256, length) = tokio::task::spawn_blocking(move || package::sha256(&hashing))
+        let own = tokio::task::spawn_blocking(move || package::address(&hashing))
             .await
             .map_err(|error| UploadError::Away {
                 error: error.to_string(),
             })?
             .map_err(lost)?;
+        let (sha256, length) = (B256::from(own.sha256), own.length);
         let signature: Bytes = self
             .desk
             .wallet
@@ -931,12 +1094,21 @@ impl Walk {
             .await
             .map_err(away)?;
         let status = answer.status();
-        if status.is_success() {
-            return Ok(());
-        }
         let text = answer.text().await.map_err(away)?;
+        if status.is_success() {
+            let cid = own.cid.to_string();
+            // Where another's bytes of the same digest were there before, they stay.
+            let stored = serde_json::from_str::<StoredResult>(&text);
+            return Ok(stored
+                .is_ok_and(|stored| stored.blob.cid == cid)
+                .then_some(cid));
+        }
         let says = serde_json::from_str::<ErrorBody>(&text).map_or(text, |body| body.error);
-        if status.is_client_error() {
+        let busy = matches!(
+            status,
+            reqwest::StatusCode::REQUEST_TIMEOUT | reqwest::StatusCode::TOO_MANY_REQUESTS
+        );
+        if status.is_client_error() && !busy {
             Err(UploadError::Refused {
                 status: status.as_u16(),
                 says,
@@ -978,6 +1150,28 @@ fn may_be_on_chain(error: &ContributionError, trying: Duration) -> bool {
         ChainError::Refused { refusal, .. } => refusal.is::<Hub::AlreadyContributed>(),
         // A node that fails may have passed the transaction on before.
         ChainError::Node { .. } | ChainError::Unreadable { .. } => trying < PATIENCE,
+        ChainError::WrongChain { .. }
+        | ChainError::NothingThere { .. }
+        | ChainError::NoEther { .. }
+        | ChainError::OutOfGas { .. }
+        | ChainError::BadUrl { .. }
+        | ChainError::NoClient { .. } => false,
+    }
+}
+
+/// Whether a refused or unheard-of transaction may go through, or turn out to have, after another look at the chain.
+fn may_pass(error: &ContributionError) -> bool {
+    let ContributionError::Chain { source, .. } = error else {
+        return false;
+    };
+    match source {
+        ChainError::Unreachable { .. }
+        | ChainError::Uncertain { .. }
+        | ChainError::Node { .. }
+        | ChainError::Unreadable { .. }
+        | ChainError::Closed { .. } => true,
+        // The node that estimates lags behind the one that was looked at.
+        ChainError::Refused { refusal, .. } => refusal.is::<Hub::TaskNotActive>(),
         ChainError::WrongChain { .. }
         | ChainError::NothingThere { .. }
         | ChainError::NoEther { .. }
@@ -1171,6 +1365,7 @@ mod tests {
             index: 12,
             authorization: Bytes::new(),
             enclave_challenge: Address::ZERO,
+            one_step: false,
             app: PinnedBlob {
                 cid: String::new(),
                 length: 0,

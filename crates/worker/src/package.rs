@@ -6,9 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read as _};
 use std::path::{Path, PathBuf};
 
-use alloy_primitives::B256;
 use protocol::result::{STDERR, STDOUT};
-use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
@@ -46,19 +44,15 @@ pub(crate) fn package(out: &Path, stdout: &Path, stderr: &Path, target: &Path) -
     file.sync_data()
 }
 
-/// sha256 and length of a file, streamed. Blocks.
-pub(crate) fn sha256(path: &Path) -> io::Result<(B256, u64)> {
+/// Content address, sha256 and length of a file, streamed. Blocks.
+pub(crate) fn address(path: &Path) -> io::Result<blobs::Stored> {
     let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
+    let mut hasher = blobs::Hasher::new();
     let mut buffer = vec![0; 64 * 1024];
-    let mut length = 0;
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok((B256::from_slice(&hasher.finalize()), length)),
-            read => {
-                hasher.update(&buffer[..read]);
-                length += read as u64;
-            }
+            0 => return Ok(hasher.finish()),
+            read => hasher.update(&buffer[..read]),
         }
     }
 }

@@ -269,7 +269,7 @@ async fn talk(
 fn hear(office: &Arc<Office>, desk: &Arc<Desk>, message: ToWorker) {
     match message {
         ToWorker::Assign(assignment) => office.assign(desk, *assignment),
-        ToWorker::Reveal { task } | ToWorker::Settled { task } => {
+        ToWorker::Initialized { task } | ToWorker::Reveal { task } | ToWorker::Settled { task } => {
             office.hint(task, |hints| hints.looks += 1)
         }
         ToWorker::Upload { task } => office.hint(task, |hints| hints.uploads += 1),

@@ -1,8 +1,9 @@
 //! The result door: takes a result's bytes from a worker, and believes none of them.
 //!
-//! Before a byte is read the request must be signed by a worker that revealed this task's digest on chain. The zip
+//! Before a byte is read the request must be signed by a worker that has a right to be heard: its claim has won
+//! consensus on chain, or the task is its to finish in one step, and nothing is on chain yet. The zip
 //! goes to a file of its own first, not to the blob store: only when the digest recomputed from its content is the
-//! one on chain does it become a blob. (Storing it first and removing what is wrong would let anybody who revealed one
+//! one on chain (or is kept to be compared with it, where the chain has none yet) does it become a blob. (Storing it first and removing what is wrong would let anybody who revealed one
 //! task delete another's result, by uploading that one here.)
 //!
 //! In the zip lie the files of `/iexec_out` by their paths relative to it, stored, and beside them `stdout.txt` and
@@ -10,9 +11,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes, Signature};
@@ -38,6 +39,8 @@ use crate::task::{Event, ReplicaState, TaskResult};
 
 /// How long an upload waits for the worker's reveal to be seen here: its node may be ahead of ours.
 const REVEAL_SEEN_WITHIN: Duration = Duration::from_secs(10);
+/// How long an upload may stand still.
+const PIECE_WITHIN: Duration = Duration::from_secs(60);
 /// Most files in a result, ours included.
 const FILES_MAX: usize = 10_002;
 
@@ -58,25 +61,26 @@ pub(super) async fn put(
         return Err(too_large(limit));
     }
     context.caught_up().await;
-    let digest = revealed_digest(context, task, worker).await?;
-    if let Some(stored) = stored(context, task) {
+    let expected = expected(context, task, worker).await?;
+    if let Some(stored) = delivered_already(context, task, &claim, &expected) {
         return Ok(stored);
     }
+    let _one_at_a_time = Uploading::begin(context, worker, task)?;
 
     let incoming = Incoming::receive(context, &claim, body, limit).await?;
     let path = incoming.path.clone();
-    let checked = tokio::task::spawn_blocking(move || check(&path, Digest(digest)))
+    let checked = tokio::task::spawn_blocking(move || check(&path, task, expected))
         .await
         .map_err(|error| Refusal::ours("check the result", &error))?;
-    let callback = match checked {
-        Ok(callback) => callback,
+    let (digest, callback) = match checked {
+        Ok(checked) => checked,
         Err(fault) => {
-            tracing::warn!(task.id = %task, %worker, %fault, "a worker's upload is not the result it revealed");
+            tracing::warn!(task.id = %task, %worker, %fault, "a worker's upload is not the result it has claimed");
             context.board.apply(task, Event::UploadFailed { worker });
             return Err(Refusal::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 format!(
-                    "the upload is not the result of task {task} that {worker} revealed: {fault}"
+                    "the upload is not the result of task {task} that {worker} has claimed: {fault}"
                 ),
             ));
         }
@@ -102,7 +106,7 @@ pub(super) async fn put(
         .blobs
         .put_file(&incoming.path)
         .await
-        .map_err(|error| Refusal::ours("store the result", &error))?;
+        .map_err(|error| full_or_ours("store the result", &error))?;
     let blob = PinnedBlob {
         cid: stored.cid.to_string(),
         length: stored.length,
@@ -110,16 +114,104 @@ pub(super) async fn put(
     };
     let result = TaskResult {
         worker,
+        digest,
         blob: blob.clone(),
         callback,
     };
-    if !context.board.apply(task, Event::Stored(result)) {
+    // On the disk before anybody relies on it: the worker, or the chain.
+    context
+        .db
+        .write_result(task, &result)
+        .await
+        .map_err(|error| Refusal::ours("write the result down", &error))?;
+    let taken = {
+        let mut state = context.board.lock();
+        let taken = state.apply(task, Event::Stored(result));
+        state.counters.one_step += u64::from(taken && expected == Expected::Anything);
+        taken
+    };
+    context.board.ring();
+    if !taken {
         return Err(Refusal::new(
             StatusCode::CONFLICT,
-            format!("task {task} needs no result any more"),
+            format!("task {task} needs no result (of {worker}) any more"),
         ));
     }
     Ok(StoredResult { task, blob })
+}
+
+fn full_or_ours(doing: &str, error: &blobs::BlobError) -> Refusal {
+    match error {
+        blobs::BlobError::DiskFull { .. } => {
+            tracing::error!(%error, "cannot {doing}");
+            Refusal::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                format!("the pool cannot {doing}: its disk is full; try again later"),
+            )
+        }
+        other => Refusal::ours(doing, other),
+    }
+}
+
+/// Most uploads of one worker at a time: enough for all its slots, too few to fill the disk with.
+const UPLOADS_PER_WORKER: usize = 32;
+
+/// An upload under way; of one worker for one task there is one at a time.
+struct Uploading<'a> {
+    context: &'a Context,
+    key: (Address, TaskId),
+}
+
+impl<'a> Uploading<'a> {
+    fn begin(context: &'a Context, worker: Address, task: TaskId) -> Result<Self, Refusal> {
+        let mut all = context
+            .uploading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let of_worker = all
+            .range((worker, TaskId(B256::ZERO))..=(worker, TaskId(B256::repeat_byte(0xff))))
+            .count();
+        if of_worker >= UPLOADS_PER_WORKER || !all.insert((worker, task)) {
+            return Err(Refusal::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                format!("{worker} is uploading already; try again when that has ended"),
+            ));
+        }
+        Ok(Self {
+            context,
+            key: (worker, task),
+        })
+    }
+}
+
+impl Drop for Uploading<'_> {
+    fn drop(&mut self) {
+        self.context
+            .uploading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.key);
+    }
+}
+
+/// The bytes this worker would bring, if they are here already.
+fn delivered_already(
+    context: &Context,
+    task: TaskId,
+    claim: &Claim,
+    expected: &Expected,
+) -> Option<StoredResult> {
+    let state = context.board.lock();
+    let result = state.task(task)?.result.as_ref()?;
+    let same = match expected {
+        Expected::Anything => result.worker == claim.worker && result.blob.sha256 == claim.sha256,
+        // Checked against the chain; whose bytes they are does not matter.
+        Expected::Hash(_) | Expected::Digest(_) => true,
+    };
+    same.then(|| StoredResult {
+        task,
+        blob: result.blob.clone(),
+    })
 }
 
 fn wants_callback(context: &Context, task: TaskId) -> bool {
@@ -180,14 +272,21 @@ pub(super) fn signer(hash: B256, signature: &[u8]) -> Option<Address> {
         .ok()
 }
 
-/// The digest this worker revealed. Nobody else's bytes are read.
-async fn revealed_digest(
-    context: &Context,
-    task: TaskId,
-    worker: Address,
-) -> Result<B256, Refusal> {
+/// What a worker's bytes must come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// Nothing of them is on chain yet; they are compared when it is.
+    Anything,
+    /// Their digest has this result hash, which won.
+    Hash(B256),
+    /// This digest, which was revealed.
+    Digest(B256),
+}
+
+/// What this worker's bytes must come to. Nobody else's are read.
+async fn expected(context: &Context, task: TaskId, worker: Address) -> Result<Expected, Refusal> {
     enum Seen {
-        Digest(B256),
+        Expected(Expected),
         Unknown,
         Stranger,
     }
@@ -195,9 +294,20 @@ async fn revealed_digest(
         let Some(known) = state.task(task) else {
             return Some(Seen::Unknown);
         };
+        let consensus = known.consensus();
         match known.latest(worker).map(|replica| &replica.state) {
-            Some(ReplicaState::Revealed { digest, .. }) => Some(Seen::Digest(*digest)),
-            // It may have revealed in a block we have not read yet.
+            Some(ReplicaState::Revealed { digest, .. }) => {
+                Some(Seen::Expected(Expected::Digest(*digest)))
+            }
+            Some(ReplicaState::Contributed { hash }) if consensus == Some(*hash) => {
+                Some(Seen::Expected(Expected::Hash(*hash)))
+            }
+            Some(ReplicaState::Assigned | ReplicaState::Computing)
+                if state.is_for_one_step(known) =>
+            {
+                Some(Seen::Expected(Expected::Anything))
+            }
+            // It may have contributed, or revealed, in a block we have not read yet.
             Some(
                 ReplicaState::Assigned
                 | ReplicaState::Computing
@@ -213,7 +323,7 @@ async fn revealed_digest(
     };
     let seen = tokio::time::timeout(REVEAL_SEEN_WITHIN, context.board.wait_for(look)).await;
     match seen {
-        Ok(Seen::Digest(digest)) => Ok(digest),
+        Ok(Seen::Expected(expected)) => Ok(expected),
         Ok(Seen::Unknown) => match context.db.task(task).await {
             Ok(Some(_)) => Err(Refusal::new(
                 StatusCode::CONFLICT,
@@ -228,7 +338,7 @@ async fn revealed_digest(
         Ok(Seen::Stranger) | Err(_) => Err(Refusal::new(
             StatusCode::FORBIDDEN,
             format!(
-                "{worker} has not revealed task {task} on chain, and only then may upload its result"
+                "{worker} has no claim to task {task} that has won on chain, and only then may upload its result"
             ),
         )),
     }
@@ -260,7 +370,13 @@ impl Incoming {
         body: Body,
         limit: u64,
     ) -> Result<Self, Refusal> {
-        let failed = |error: io::Error| Refusal::ours("write the upload down", &error);
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Refusal::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "the pool's disk is full; try again later".to_owned(),
+            ),
+            _ => Refusal::ours("write the upload down", &error),
+        };
         let name = format!("{:x}.zip", B256::from(rand::random::<[u8; 32]>()));
         let incoming = Self {
             path: context.incoming.join(name),
@@ -271,7 +387,14 @@ impl Incoming {
         let mut hasher = Sha256::new();
         let mut length: u64 = 0;
         let mut pieces = body.into_data_stream();
-        while let Some(piece) = pieces.next().await {
+        loop {
+            let Ok(piece) = tokio::time::timeout(PIECE_WITHIN, pieces.next()).await else {
+                return Err(Refusal::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    format!("no byte came for {} seconds", PIECE_WITHIN.as_secs()),
+                ));
+            };
+            let Some(piece) = piece else { break };
             let piece = piece.map_err(|error| {
                 Refusal::new(
                     StatusCode::BAD_REQUEST,
@@ -319,20 +442,75 @@ enum Fault {
     Missing(String),
     #[error("{0}")]
     Manifest(#[from] BadManifest),
-    #[error("its content has the digest {found}, revealed was {expected}")]
-    Digest { expected: Digest, found: Digest },
+    #[error("its content has the digest {found}, claimed was {expected}")]
+    Digest { expected: B256, found: Digest },
+    #[error("its directory is not where, or what, its last bytes say")]
+    Directory,
 }
 
-/// Recomputes the digest of a zip's content and compares. Gives the callback data, if the result is such.
-fn check(path: &Path, expected: Digest) -> Result<Option<Bytes>, Fault> {
-    let file = File::open(path)?;
+/// Recomputes the digest of a zip's content and compares. Gives it, and the callback data if the result is such.
+fn check(path: &Path, task: TaskId, expected: Expected) -> Result<(B256, Option<Bytes>), Fault> {
+    let mut file = File::open(path)?;
     let length = file.metadata()?.len();
+    census(&mut file, length)?;
+    file.seek(io::SeekFrom::Start(0))?;
     let mut zip = Zip::open(ZipArchive::new(io::BufReader::new(file))?, length)?;
     let (found, callback) = zip.digest()?;
-    if found == expected {
-        Ok(callback)
+    let (claimed, same) = match expected {
+        Expected::Anything => (found.0, true),
+        Expected::Digest(digest) => (digest, digest == found.0),
+        Expected::Hash(hash) => (hash, hash == protocol::contribution::hash(task, found)),
+    };
+    if same {
+        Ok((found.0, callback))
     } else {
-        Err(Fault::Digest { expected, found })
+        Err(Fault::Digest {
+            expected: claimed,
+            found,
+        })
+    }
+}
+
+/// Largest directory of a zip: of as many files as are allowed, with names of four hundred bytes.
+const DIRECTORY_BYTES: u64 = 10 << 20;
+
+/// Counts a zip's entries by hand before anything is made of each: its reader would build all of them, and a gigabyte
+/// of directory is twenty million. No comment, no second directory, nothing between it and the end: so our workers
+/// write them.
+fn census(file: &mut (impl Read + io::Seek), length: u64) -> Result<(), Fault> {
+    const END: usize = 22;
+    let mut end = [0_u8; END];
+    let directory_end = length.checked_sub(END as u64).ok_or(Fault::Directory)?;
+    file.seek(io::SeekFrom::Start(directory_end))?;
+    file.read_exact(&mut end)?;
+    let word = |at: usize| u64::from(u16::from_le_bytes([end[at], end[at + 1]]));
+    let long = |at: usize| word(at) | (word(at + 2) << 16);
+    let (entries, size, start, comment) = (word(10), long(12), long(16), word(20));
+    if end[..4] != *b"PK\x05\x06" || comment != 0 || start + size != directory_end {
+        return Err(Fault::Directory);
+    }
+    if entries > 2 * FILES_MAX as u64 || size > DIRECTORY_BYTES {
+        return Err(Fault::TooManyFiles(
+            usize::try_from(entries).unwrap_or(usize::MAX),
+        ));
+    }
+    file.seek(io::SeekFrom::Start(start))?;
+    let mut directory = Vec::new();
+    file.take(size).read_to_end(&mut directory)?;
+    let mut at = 0;
+    for _ in 0..entries {
+        let header = directory.get(at..at + 46).ok_or(Fault::Directory)?;
+        if header[..4] != *b"PK\x01\x02" {
+            return Err(Fault::Directory);
+        }
+        let lengths =
+            [28, 30, 32].map(|at| usize::from(u16::from_le_bytes([header[at], header[at + 1]])));
+        at += 46 + lengths.iter().sum::<usize>();
+    }
+    if at == directory.len() {
+        Ok(())
+    } else {
+        Err(Fault::Directory)
     }
 }
 
@@ -574,6 +752,29 @@ mod tests {
             digest(&empty).expect("an empty folder").0,
             Digest::of_folder::<&str>([])
         );
+    }
+
+    #[test]
+    fn a_directory_is_counted_before_it_is_read() {
+        let count = |bytes: Vec<u8>| {
+            let length = bytes.len() as u64;
+            census(&mut Cursor::new(bytes), length)
+        };
+        let good = zip(&[("a", "1"), ("b", "2")]);
+        count(good.clone()).expect("as our workers write them");
+        let end = good.len() - 22;
+        let mut more = good.clone();
+        more[end + 10..end + 12].copy_from_slice(&3_u16.to_le_bytes());
+        assert!(matches!(count(more), Err(Fault::Directory)));
+        let mut many = good.clone();
+        many[end + 10..end + 12].copy_from_slice(&60_000_u16.to_le_bytes());
+        assert!(matches!(count(many), Err(Fault::TooManyFiles(60_000))));
+        let mut longer = good.clone();
+        longer.push(0);
+        assert!(matches!(count(longer), Err(Fault::Directory)));
+        assert!(matches!(count(b"PK".to_vec()), Err(Fault::Directory)));
+        let zip64 = [&good[..end], b"PK\x06\x07", &[0; 16], &good[end..]].concat();
+        assert!(matches!(count(zip64), Err(Fault::Directory)));
     }
 
     #[test]

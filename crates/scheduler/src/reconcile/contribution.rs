@@ -46,6 +46,7 @@ fn assignment(context: &Context, choice: Choice) -> Assignment {
         index: choice.index,
         authorization: context.wallet.sign_message(authorized.as_slice()),
         enclave_challenge,
+        one_step: choice.one_step,
         app: choice.pins.app,
         inputs: choice.pins.inputs,
     }

@@ -65,6 +65,24 @@ impl PinError {
     }
 }
 
+impl PinError {
+    /// Whether it is this pool's disk that is at fault.
+    fn is_ours(&self) -> bool {
+        match self {
+            Self::Database(_) => true,
+            Self::Fetch { source, .. } => {
+                matches!(source, BlobError::DiskFull { .. } | BlobError::Io { .. })
+            }
+            Self::Chain { .. }
+            | Self::Location { .. }
+            | Self::Checksum { .. }
+            | Self::Params(_)
+            | Self::Pin(_)
+            | Self::NoUrl { .. } => false,
+        }
+    }
+}
+
 /// The source's own source, which its text leaves out.
 fn reason(error: &BlobError) -> String {
     std::error::Error::source(error)
@@ -107,10 +125,22 @@ async fn pin_deal(context: &Context, deal: &DealEntry) {
             }
             // The node's absence is nobody's fault and no try.
             Err(PinError::Chain { source, .. }) if source.is_transient() => {
+                tried -= 1;
                 tracing::warn!(deal.id = %deal.id, error = %source, "cannot read the application for now");
+                let mut state = context.board.lock();
+                state.pinning_delayed(deal.id, source.to_string());
+            }
+            // Nor is our own full disk: there will be room again.
+            Err(error) if error.is_ours() => {
+                tried -= 1;
+                tracing::error!(deal.id = %deal.id, %error, "cannot keep what the deal needs for now");
+                let mut state = context.board.lock();
+                state.pinning_delayed(deal.id, error.to_string());
             }
             Err(error) if error.is_passing() && tried < context.options.pin_tries => {
                 tracing::warn!(deal.id = %deal.id, %error, tried, "cannot pin what the deal needs, trying again");
+                let mut state = context.board.lock();
+                state.pinning_delayed(deal.id, error.to_string());
             }
             Err(error) => {
                 tracing::warn!(deal.id = %deal.id, %error, tried, "the deal is given up");
@@ -259,6 +289,9 @@ async fn by_content(
     if holds(context, cid).await {
         return stored_here(context, cid).await;
     }
+    let Ok(_turn) = context.fetches.acquire().await else {
+        return Err(failed(last));
+    };
     for peer in &context.options.peers {
         let door = blobs::Client::new(peer.clone());
         match door
@@ -278,6 +311,11 @@ async fn by_url(context: &Context, url: &Url, expected: Option<B256>) -> Result<
         Reach::Anywhere
     } else {
         Reach::PublicOnly
+    };
+    let Ok(_turn) = context.fetches.acquire().await else {
+        return Err(PinError::NoUrl {
+            url: url.to_string(),
+        });
     };
     context
         .blobs

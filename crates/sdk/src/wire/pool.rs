@@ -20,6 +20,16 @@
 //!  │ Settled / Abandon ──────────────────► │   the worker forgets the task
 //! ```
 //!
+//! Where one worker is enough (trust 1), the bytes go first and two transactions are saved:
+//!
+//! ```text
+//!  │ Assign(…, one_step) ────────────────► │   while `initialize` is still on its way; fetch, verify, compute
+//!  │ ◄──────────────── PUT /results/{task} │
+//!  │ Initialized ────────────────────────► │
+//!  │                                       │   contributeAndFinalize (its own transaction)
+//!  │ Settled ────────────────────────────► │
+//! ```
+//!
 //! A message is a hint, never the truth: the chain is. Each side checks there what concerns its money before it acts,
 //! so a repeated, late or lost message costs time and nothing else. What the assignment holds is what the chain does
 //! not: the pinned inputs and the pool's authorization. The application, the parameters and the deadlines the worker
@@ -83,6 +93,8 @@ pub enum ToWorker {
     Refused { reason: String },
     /// Work. Answer [`ToPool::Accepted`] or [`ToPool::Declined`] at once.
     Assign(Box<Assignment>),
+    /// The task is on chain now; whoever waits for that to contribute may go on.
+    Initialized { task: TaskId },
     /// The task reached consensus: look at the chain, and reveal if the consensus is yours.
     Reveal { task: TaskId },
     /// Send the result's bytes to `PUT /results/{task}`.
@@ -150,6 +162,11 @@ pub struct Assignment {
     pub authorization: Bytes,
     /// Zero: no enclave.
     pub enclave_challenge: Address,
+    /// The pool takes the result's bytes before anything of it is on chain, and the worker then ends the task by one
+    /// transaction, `contributeAndFinalize`. Only where the deal's trust is 1. A worker that would rather not, or
+    /// whose upload is not taken, contributes as ever.
+    #[serde(default)]
+    pub one_step: bool,
     /// Address of the application's module at the pool's blob door (`/ipfs/<cid>`); its sha256 must be the checksum on chain.
     pub app: PinnedBlob,
     /// The inputs in the order of `iexec_input_files`, pinned by the pool: every worker gets the same bytes.
@@ -241,6 +258,9 @@ pub struct TaskReport {
     pub index: u64,
     /// In words: `waiting for a worker`, `computing`, `waiting for consensus`, `revealing`, `uploading`, `finalizing`, `completed`, `given up`, `claimed`.
     pub state: String,
+    /// One or two sentences: what the task waits for, since when, who is at it, and what happens next.
+    #[serde(default)]
+    pub why: String,
     pub replicas: Vec<ReplicaReport>,
 }
 

@@ -195,6 +195,7 @@ impl Town {
                 Address::ZERO,
             ),
             enclave_challenge: Address::ZERO,
+            one_step: false,
             app: given.app.clone(),
             inputs: Vec::new(),
         }
