@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::consensus::{Header, Transaction};
 use alloy_primitives::{Address, B256, U256};
@@ -17,11 +16,12 @@ use revm::context::result::{EVMError, ExecutionResult, InvalidTransaction};
 use tokio::sync::watch;
 
 use crate::block::{Block, SignedTransaction, Totals, genesis_header, header_on, next_base_fee};
+use crate::clock::{Clock, Setting};
 use crate::config::Mining;
 use crate::evm::{self, Strictness};
 use crate::ledger::{BlockHashes, Change, Desk, Ledger, Overlay, View};
 use crate::pool::{Candidate, Pool, Refusal};
-use crate::store::{Founding, Record, Store, StoreError, StoredClock, StoredRewind};
+use crate::store::{Founding, Record, Store, StoreError, StoredRewind};
 
 /// How many steps back the journal reaches, unless a snapshot keeps it longer.
 pub(crate) const HISTORY: usize = 4_096;
@@ -107,40 +107,7 @@ impl Journal {
 #[derive(Debug, Clone, Copy)]
 struct Snapshot {
     position: u64,
-    clock: Clock,
-}
-
-/// The time of day plus an offset, and the next block's timestamp if one was asked for.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Clock {
-    offset_secs: i64,
-    next_secs: Option<u64>,
-}
-
-impl Clock {
-    pub(crate) fn now_secs(&self) -> u64 {
-        time_of_day_secs().saturating_add_signed(self.offset_secs)
-    }
-
-    fn stored(self) -> StoredClock {
-        StoredClock {
-            offset: self.offset_secs as u64,
-            next: self.next_secs.unwrap_or_default(),
-        }
-    }
-
-    fn restored(stored: StoredClock) -> Clock {
-        Clock {
-            offset_secs: stored.offset as i64,
-            next_secs: (stored.next != 0).then_some(stored.next),
-        }
-    }
-}
-
-fn time_of_day_secs() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| elapsed.as_secs())
+    clock: Setting,
 }
 
 /// A place in the chain somebody has read up to.
@@ -217,7 +184,7 @@ impl Chain {
             blocks: Blocks::default(),
             pool: Pool::default(),
             mining,
-            clock: Clock::default(),
+            clock: Clock::started(),
             next_base_fee: None,
             block_gas_limit: founding.block_gas_limit,
             journal: Journal::default(),
@@ -262,7 +229,7 @@ impl Chain {
                 }
                 self.ledger.apply(&change);
                 let (_, back) = self.ledger.close();
-                self.clock.next_secs = None;
+                self.clock.setting.next_secs = None;
                 self.stand(Arc::new(block), back);
             }
             Record::Waiting(transaction) => {
@@ -275,22 +242,25 @@ impl Chain {
             Record::Dropped(hash) => {
                 self.pool.remove(hash);
             }
-            Record::Clock(clock) => self.clock = Clock::restored(clock),
+            Record::Clock(clock) => self.clock.setting = Setting::restored(clock),
             Record::Edited(change) => {
                 self.ledger.apply(&change);
                 let (_, back) = self.ledger.close();
                 self.remember(Step { back, block: false });
             }
             Record::Snapshot(number) => self.take_snapshot(number),
-            Record::Rewound(rewind) => {
-                self.rewind(rewind);
-            }
+            Record::Rewound(rewind) => self.rewind(rewind),
         }
         true
     }
 
     pub(crate) fn keep_in(&mut self, store: Store) {
         self.store = Some(store);
+    }
+
+    /// After everything was replayed.
+    pub(crate) fn go_on(&mut self) {
+        self.clock.go_on_from(self.head().timestamp());
     }
 
     pub(crate) fn write(&mut self, records: &[Record]) -> Result<(), StoreError> {
@@ -343,10 +313,17 @@ impl Chain {
     }
 
     fn next_timestamp_secs(&self) -> u64 {
-        self.clock
-            .next_secs
-            .unwrap_or_else(|| self.clock.now_secs())
-            .max(self.head().timestamp())
+        let last = self.head().timestamp();
+        let Setting {
+            next_secs,
+            interval_secs,
+            ..
+        } = self.clock.setting;
+        match (next_secs, interval_secs) {
+            (Some(asked), _) => asked.max(last),
+            (None, Some(interval)) => last.saturating_add(interval),
+            (None, None) => self.clock.now_secs().max(last),
+        }
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
@@ -425,16 +402,29 @@ impl Chain {
 
     // ---- transactions ----
 
-    /// Takes a transaction in to wait. What is written about it is up to the caller: see [`Chain::keep_waiting`].
-    pub(crate) fn admit(&mut self, transaction: Arc<SignedTransaction>) -> Result<(), Refusal> {
+    /// Takes a transaction in to wait; gives the one whose place it took. What is written about it is up to the
+    /// caller: see [`Chain::keep_waiting`].
+    pub(crate) fn admit(
+        &mut self,
+        transaction: Arc<SignedTransaction>,
+    ) -> Result<Option<Arc<SignedTransaction>>, Refusal> {
         let hash = *transaction.hash();
         if self.blocks.transactions.contains_key(&hash) {
             return Err(Refusal::Known);
         }
         self.judge(&transaction)?;
-        self.pool.insert(transaction)?;
+        let replaced = self.pool.insert(transaction)?;
         self.announce_pending(hash);
-        Ok(())
+        Ok(replaced)
+    }
+
+    /// A transaction that was admitted and could not be kept: as if it had never come.
+    pub(crate) fn take_back(&mut self, hash: B256, replaced: Option<Arc<SignedTransaction>>) {
+        if self.pool.remove(hash).is_some()
+            && let Some(replaced) = replaced
+        {
+            let _ = self.pool.insert(replaced);
+        }
     }
 
     fn judge(&self, transaction: &SignedTransaction) -> Result<(), Refusal> {
@@ -537,6 +527,21 @@ impl Chain {
         Ok(true)
     }
 
+    /// Throws out all that waits.
+    pub(crate) fn drop_all(&mut self) -> Result<(), StoreError> {
+        let hashes = self
+            .pool
+            .all()
+            .map(|transaction| *transaction.hash())
+            .collect::<Vec<_>>();
+        let records = hashes.iter().copied().map(Record::Dropped);
+        self.write(&records.collect::<Vec<_>>())?;
+        for hash in hashes {
+            self.pool.remove(hash);
+        }
+        Ok(())
+    }
+
     fn announce_pending(&mut self, hash: B256) {
         self.pending.push_back(hash);
         if self.pending.len() > REMEMBERED {
@@ -622,12 +627,14 @@ impl Chain {
         }
         if let Err(error) = self.write(&records) {
             // Not kept, so it did not happen.
-            self.ledger.apply(&back);
-            self.ledger.close();
+            if let Some(Record::Block(_, forward)) = records.first() {
+                self.ledger.take_back(forward, &back);
+            }
             return Err(error);
         }
-        self.clock.next_secs = None;
+        self.clock.setting.next_secs = None;
         self.next_base_fee = None;
+        self.clock.tick();
         self.stand(block.clone(), back);
         made.block = Some(block);
         self.ring();
@@ -667,9 +674,11 @@ impl Chain {
         if forward.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.write(&[Record::Edited(forward)]) {
-            self.ledger.apply(&back);
-            self.ledger.close();
+        let record = Record::Edited(forward);
+        if let Err(error) = self.write(std::slice::from_ref(&record)) {
+            if let Record::Edited(forward) = &record {
+                self.ledger.take_back(forward, &back);
+            }
             return Err(error);
         }
         self.remember(Step { back, block: false });
@@ -689,16 +698,16 @@ impl Chain {
 
     /// Lets time pass; gives what is added to the time of day altogether.
     pub(crate) fn increase_time(&mut self, secs: i64) -> Result<i64, StoreError> {
-        let mut clock = self.clock;
+        let mut clock = self.clock.setting;
         clock.offset_secs = clock.offset_secs.saturating_add(secs);
         self.set_clock(clock)?;
-        Ok(self.clock.offset_secs)
+        Ok(clock.offset_secs)
     }
 
     /// The clock shows this time now.
     pub(crate) fn set_time(&mut self, secs: u64) -> Result<(), StoreError> {
-        let mut clock = self.clock;
-        clock.offset_secs = (secs as i64).saturating_sub(time_of_day_secs() as i64);
+        let mut clock = self.clock.setting;
+        clock.offset_secs = self.clock.offset_to(secs);
         self.set_clock(clock)
     }
 
@@ -708,17 +717,22 @@ impl Chain {
         if secs < last {
             return Err(ChangeError::Timestamp { asked: secs, last });
         }
-        let mut clock = self.clock;
+        let mut clock = self.clock.setting;
         clock.next_secs = Some(secs);
-        clock.offset_secs = i64::try_from(secs)
-            .unwrap_or(i64::MAX)
-            .saturating_sub(time_of_day_secs() as i64);
+        clock.offset_secs = self.clock.offset_to(secs);
         Ok(self.set_clock(clock)?)
     }
 
-    fn set_clock(&mut self, clock: Clock) -> Result<(), StoreError> {
+    /// From now on each block is that much later than the one before it, until this is called with nothing. It is not
+    /// kept over a restart. `false` if nothing changed.
+    pub(crate) fn set_timestamp_interval(&mut self, secs: Option<u64>) -> bool {
+        let former = std::mem::replace(&mut self.clock.setting.interval_secs, secs);
+        former != secs
+    }
+
+    fn set_clock(&mut self, clock: Setting) -> Result<(), StoreError> {
         self.write(&[Record::Clock(clock.stored())])?;
-        self.clock = clock;
+        self.clock.setting = clock;
         Ok(())
     }
 
@@ -735,7 +749,7 @@ impl Chain {
             number,
             Snapshot {
                 position: self.journal.position(),
-                clock: self.clock,
+                clock: self.clock.setting,
             },
         );
     }
@@ -754,7 +768,7 @@ impl Chain {
             Record::Clock(snapshot.clock.stored()),
         ])?;
         self.rewind(rewind);
-        self.clock = snapshot.clock;
+        self.clock.setting = snapshot.clock;
         self.ring();
         Ok(true)
     }
@@ -786,18 +800,28 @@ impl Chain {
             position: self.journal.position() - steps,
             snapshots_from: u64::MAX,
         };
-        self.write(&[Record::Rewound(rewind)])?;
-        let undone = self.rewind(rewind);
+        let mut records = vec![Record::Rewound(rewind)];
+        let mut again = Vec::new();
         if keep {
-            let mut hashes = Vec::new();
-            for block in undone.iter().rev() {
-                for played in &block.played {
-                    if self.pool.insert(played.transaction.clone()).is_ok() {
-                        hashes.push(*played.transaction.hash());
-                    }
-                }
-            }
-            self.keep_waiting(&hashes)?;
+            let undone = self.blocks.list.len() - depth as usize;
+            again.extend(
+                self.blocks.list[undone..]
+                    .iter()
+                    .flat_map(|block| &block.played)
+                    .map(|played| played.transaction.clone()),
+            );
+            // In one piece with the rewinding: whatever happens next, they are in a block or wait for one.
+            records.extend(
+                again
+                    .iter()
+                    .map(|transaction| Record::Waiting(transaction.as_ref().into())),
+            );
+        }
+        self.write(&records)?;
+        self.rewind(rewind);
+        for transaction in again {
+            // One that waits with the same nonce and pays more stands.
+            let _ = self.pool.insert(transaction);
         }
         for _ in 0..depth {
             self.make_block(true)?;
@@ -806,8 +830,8 @@ impl Chain {
         Ok(())
     }
 
-    /// Undoes everything after a position of the journal; gives the blocks undone, newest first.
-    fn rewind(&mut self, rewind: StoredRewind) -> Vec<Arc<Block>> {
+    /// Undoes everything after a position of the journal.
+    fn rewind(&mut self, rewind: StoredRewind) {
         self.fork += 1;
         let mut undone = Vec::new();
         while self.journal.position() > rewind.position {
@@ -836,7 +860,6 @@ impl Chain {
                 self.undone.remove(&oldest);
             }
         }
-        undone
     }
 }
 

@@ -274,6 +274,16 @@ impl Ledger {
         (forward, back)
     }
 
+    /// Undoes what was just closed as if it had never been: a change that could not be kept.
+    pub(crate) fn take_back(&mut self, forward: &Change, back: &Change) {
+        self.apply(back);
+        self.close();
+        // Code that comes again has to be written then, so it is not known now.
+        for code in &forward.codes {
+            self.codes.remove(&keccak256(code));
+        }
+    }
+
     /// Writes a change; with [`Ledger::close`] its counterpart can be had.
     pub(crate) fn apply(&mut self, change: &Change) {
         for code in &change.codes {
@@ -504,6 +514,22 @@ mod tests {
         ledger.apply(&forward);
         assert_eq!(balance(&ledger, address), U256::from(7));
         assert_eq!(ledger.slot(address, U256::from(9)), U256::from(9));
+    }
+
+    #[test]
+    fn code_that_could_not_be_kept_is_in_the_next_change_that_brings_it() {
+        let mut ledger = Ledger::default();
+        let address = Address::repeat_byte(1);
+        let code = Bytes::from_static(&[0x60, 1]);
+        ledger.edit_code(address, code.clone());
+        let (forward, back) = ledger.close();
+        ledger.take_back(&forward, &back);
+        assert_eq!(ledger.identity(address), None);
+
+        ledger.edit_code(address, code.clone());
+        let (again, _) = ledger.close();
+        assert_eq!(again.codes, [code]);
+        assert_eq!(again, forward);
     }
 
     #[test]

@@ -24,6 +24,7 @@
 mod accounts;
 mod block;
 mod chain;
+mod clock;
 mod config;
 mod evm;
 mod genesis;
@@ -424,6 +425,7 @@ fn open(config: &Config, folder: &Path) -> Result<Opened, Error> {
             path: folder.to_owned(),
         });
     }
+    chain.go_on();
     chain.keep_in(store);
     Ok(Opened {
         chain,

@@ -4,6 +4,7 @@
 //! under one lock, makes as many blocks as they need, writes, and only then answers: under load many transactions
 //! share a block, a lock and a write, and alone one is answered as soon as its block stands.
 
+use std::collections::HashMap;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -19,6 +20,9 @@ use crate::pool::Refusal;
 
 /// How many transactions are taken in at once; more would let the first wait too long.
 const BATCH: usize = 2_000;
+
+/// How soon blocks are tried again that could not be written.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What the thread is told.
 pub(crate) enum Order {
@@ -68,13 +72,21 @@ impl Miner {
     }
 }
 
-type Waiter = (B256, oneshot::Sender<Result<(), Refusal>>);
+/// Somebody who waits for an answer.
+struct Waiter {
+    hash: B256,
+    answer: oneshot::Sender<Result<(), Refusal>>,
+    replaced: Option<Arc<SignedTransaction>>,
+}
 
 fn work(chain: &RwLock<Chain>, inbox: &Receiver<Order>) {
     let mut last_block = Instant::now();
+    let mut failed = false;
     loop {
         let interval = match chain.read().unwrap_or_else(PoisonError::into_inner).mining {
             Mining::Interval(interval) => Some(interval.max(Duration::from_millis(1))),
+            // There may be room again, and what was taken in earlier still waits.
+            Mining::Instant if failed => Some(RETRY),
             Mining::Instant | Mining::Manual => None,
         };
         let first = match interval {
@@ -103,7 +115,11 @@ fn work(chain: &RwLock<Chain>, inbox: &Receiver<Order>) {
                 } => {
                     let hash = *transaction.hash();
                     match guard.admit(transaction) {
-                        Ok(()) => waiters.push((hash, answer)),
+                        Ok(replaced) => waiters.push(Waiter {
+                            hash,
+                            answer,
+                            replaced,
+                        }),
                         Err(refusal) => {
                             let _ = answer.send(Err(refusal));
                         }
@@ -119,39 +135,38 @@ fn work(chain: &RwLock<Chain>, inbox: &Receiver<Order>) {
         let mut refused = Vec::new();
         let mining = guard.mining;
         let kept = match mining {
-            Mining::Instant => make_all(&mut guard, &mut refused),
+            Mining::Instant => {
+                last_block = Instant::now();
+                make_all(&mut guard, &mut refused)
+            }
             Mining::Interval(interval) if last_block.elapsed() >= interval && !stop => {
                 last_block = Instant::now();
                 guard.make_block(true).map(|made| refused = made.refused)
             }
             Mining::Interval(_) | Mining::Manual => Ok(()),
         };
-        let hashes = waiters.iter().map(|(hash, _)| *hash).collect::<Vec<_>>();
+        let hashes = waiters.iter().map(|waiter| waiter.hash).collect::<Vec<_>>();
         let kept = kept.and_then(|()| guard.keep_waiting(&hashes));
+        failed = kept.is_err();
         let failure = kept.err().map(|error| {
             tracing::error!(%error, "the chain cannot be written");
-            // Not kept, so not taken.
-            for hash in &hashes {
-                guard.pool.remove(*hash);
-            }
             Refusal::NotKept(error.to_string())
         });
-        // What stands in a block was kept, whatever failed afterwards.
+        let refused = refused.into_iter().collect::<HashMap<_, _>>();
         let answers = waiters
             .into_iter()
-            .map(|(hash, answer)| {
-                let refusal = refused
-                    .iter()
-                    .find(|(refused, _)| *refused == hash)
-                    .map(|(_, refusal)| refusal.clone());
-                let outcome = match (refusal, &failure) {
-                    (Some(refusal), _) => Err(refusal),
-                    (None, Some(failure)) if guard.blocks.of_transaction(hash).is_none() => {
+            .map(|waiter| {
+                let outcome = match (refused.get(&waiter.hash), &failure) {
+                    (Some(refusal), _) => Err(refusal.clone()),
+                    // What stands in a block was kept, whatever failed afterwards. The rest was not kept, so it is not
+                    // taken.
+                    (None, Some(failure)) if guard.blocks.of_transaction(waiter.hash).is_none() => {
+                        guard.take_back(waiter.hash, waiter.replaced);
                         Err(failure.clone())
                     }
                     (None, _) => Ok(()),
                 };
-                (answer, outcome)
+                (waiter.answer, outcome)
             })
             .collect::<Vec<_>>();
         drop(guard);

@@ -98,11 +98,11 @@ pub(crate) struct Candidate {
 }
 
 impl Pool {
-    /// Takes one in; gives the hash of the one it replaced.
+    /// Takes one in; gives the one it replaced.
     pub(crate) fn insert(
         &mut self,
         transaction: Arc<SignedTransaction>,
-    ) -> Result<Option<B256>, Refusal> {
+    ) -> Result<Option<Arc<SignedTransaction>>, Refusal> {
         let hash = *transaction.hash();
         if self.by_hash.contains_key(&hash) {
             return Err(Refusal::Known);
@@ -116,11 +116,11 @@ impl Pool {
             Some(standing) if !pays_a_tenth_more(&transaction, &standing.transaction) => {
                 return Err(Refusal::Underpriced);
             }
-            Some(standing) => Some(*standing.transaction.hash()),
+            Some(standing) => Some(standing.transaction.clone()),
             None => None,
         };
-        if let Some(replaced) = replaced {
-            self.by_hash.remove(&replaced);
+        if let Some(replaced) = &replaced {
+            self.by_hash.remove(replaced.hash());
         }
         self.arrivals += 1;
         queue.insert(

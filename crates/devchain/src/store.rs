@@ -175,6 +175,8 @@ pub(crate) struct Store {
     path: PathBuf,
     file: File,
     length: u64,
+    /// Whether the file may end in a piece of a record that could not be written whole.
+    torn: bool,
     buffer: Vec<u8>,
     syncer: Syncer,
 }
@@ -249,6 +251,7 @@ impl Store {
             path,
             file,
             length: end,
+            torn: false,
             buffer: Vec::new(),
             syncer,
         })
@@ -263,15 +266,27 @@ impl Store {
         for record in records {
             record.frame(&mut self.buffer);
         }
+        if self.torn {
+            self.mend().map_err(|source| self.failed(source))?;
+        }
         if let Err(source) = self.file.write_all(&self.buffer) {
-            // Whatever was written of it must not stand before the next record.
-            let _ = self.file.set_len(self.length);
-            let _ = self.file.seek(SeekFrom::Start(self.length));
+            // Whatever was written of it must not stand before the next record. Should it not go away now, it has to
+            // before anything else is written.
+            self.torn = true;
+            let _ = self.mend();
             return Err(self.failed(source));
         }
         self.length += self.buffer.len() as u64;
         self.buffer.shrink_to(1 << 20);
         self.syncer.wake();
+        Ok(())
+    }
+
+    /// Lets the file end where the last whole record does.
+    fn mend(&mut self) -> io::Result<()> {
+        self.file.set_len(self.length)?;
+        self.file.seek(SeekFrom::Start(self.length))?;
+        self.torn = false;
         Ok(())
     }
 

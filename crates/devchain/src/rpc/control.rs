@@ -49,6 +49,10 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
             Ok(node.write().drop_transaction(hash)?.then_some(hash))
         },
     )?;
+    slow(module, &["anvil_dropAllTransactions"], |node, _| {
+        node.write().drop_all()?;
+        Ok(Value::Null)
+    })?;
     quick(module, &["anvil_nodeInfo"], |node, _| {
         let chain = node.read();
         Ok(json!({
@@ -95,6 +99,20 @@ fn time(module: &mut Module) -> Result<(), RegisterMethodError> {
             node.write().set_next_timestamp(secs)?;
             Ok(Value::Null)
         },
+    )?;
+    quick(
+        module,
+        &["anvil_setBlockTimestampInterval"],
+        |node, arguments| {
+            let secs = arguments.quantity()?;
+            node.write().set_timestamp_interval(Some(secs));
+            Ok(Value::Null)
+        },
+    )?;
+    quick(
+        module,
+        &["anvil_removeBlockTimestampInterval"],
+        |node, _| Ok(node.write().set_timestamp_interval(None)),
     )?;
     quick(
         module,
