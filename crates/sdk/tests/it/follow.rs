@@ -7,7 +7,6 @@ use protocol::payment::Nrlc;
 use sdk::chain::{Chain, ChainOptions, EventStream, Followed};
 use sdk::payment;
 
-use crate::proxy::Proxy;
 use crate::town::{Town, nano_rlc, url};
 
 /// Amounts deposited, as told, until `count` of them came.
@@ -44,7 +43,7 @@ async fn deposit_each(chain: &Chain, wallet: &sdk::wallet::Wallet, amounts: std:
 async fn each_event_is_told_once_across_a_broken_connection() {
     let town = Town::start().await;
     let wallet = town.somebody(Nrlc::rlc(1)).await.wallet().clone();
-    let proxy = Proxy::start(town.devchain.address()).await;
+    let proxy = town.weather().await;
     let options = ChainOptions {
         log_range_blocks: 3,
         ..ChainOptions::default()
@@ -55,14 +54,14 @@ async fn each_event_is_told_once_across_a_broken_connection() {
     deposit_each(&town.chain, &wallet, 1..10).await;
     let mut stream = chain.follow(start);
     let mut told = deposits(&mut stream, 5).await;
-    proxy.cut();
+    proxy.change(|faults| faults.down = true);
     let sleepless = tokio::spawn(async move {
         let more = deposits(&mut stream, 29 - told.len()).await;
         told.extend(more);
         told
     });
     deposit_each(&town.chain, &wallet, 10..20).await;
-    proxy.mend();
+    proxy.calm();
     deposit_each(&town.chain, &wallet, 20..30).await;
     assert_eq!(
         sleepless.await.expect("no panic"),
@@ -79,7 +78,7 @@ async fn a_new_block_is_told_at_once() {
         poll_every: Duration::from_secs(60),
         ..ChainOptions::default()
     };
-    let chain = town.connect(&url(&town.devchain.http_url()), options).await;
+    let chain = town.connect(&url(&town.node.http_url()), options).await;
     let mut stream = chain.follow(town.chain.block().await.expect("a block").number + 1);
     for amount in 1..5 {
         deposit_each(&town.chain, &wallet, amount..amount + 1).await;
@@ -99,10 +98,10 @@ async fn what_a_reorganisation_undoes_is_taken_back() {
     assert_eq!(deposits(&mut stream, 2).await, [1, 2]);
     let standing = town.chain.block().await.expect("a block");
 
-    let snapshot: String = town.rpc("evm_snapshot", serde_json::json!([])).await;
+    let snapshot = town.node.snapshot().await.expect("noted");
     deposit_each(&town.chain, &wallet, 3..6).await;
     assert_eq!(deposits(&mut stream, 3).await, [3, 4, 5]);
-    let _: bool = town.rpc("evm_revert", serde_json::json!([snapshot])).await;
+    town.node.revert(&snapshot).await.expect("put back");
     deposit_each(&town.chain, &wallet, 6..8).await;
 
     loop {

@@ -3,7 +3,6 @@
 mod follow;
 mod market;
 mod payment;
-mod proxy;
 mod result;
 mod sender;
 mod town;

@@ -125,7 +125,7 @@ fn payment_error(result: Result<sdk::chain::Receipt, ChainError>) -> ChainError 
 #[tokio::test]
 async fn a_wrong_chain_or_hub_is_noticed_at_once() {
     let town = Town::start().await;
-    let rpc = url(&town.devchain.http_url());
+    let rpc = url(&town.node.http_url());
     let right = town.chain.deployment().clone();
 
     let mut wrong = right.clone();
@@ -169,7 +169,7 @@ async fn a_wrong_chain_or_hub_is_noticed_at_once() {
 async fn everything_works_over_websocket_too() {
     let town = Town::start().await;
     let chain = town
-        .connect(&url(&town.devchain.ws_url()), Default::default())
+        .connect(&url(&town.node.ws_url()), Default::default())
         .await;
     let sender = town.somebody(Nrlc::rlc(1)).await;
     let sender = chain.sender(sender.wallet());

@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, U256};
-use devchain::{Config, Mining};
 use protocol::abi::RLC;
 use protocol::payment::Nrlc;
 use sdk::chain::{ChainError, ChainOptions, Receipt, Sender};
 use sdk::payment;
 use sdk::wallet::Wallet;
+use testchain::{Mining, Options};
 use tokio::task::JoinSet;
 
-use crate::proxy::Proxy;
 use crate::town::{Town, nano_rlc, url};
 
 /// Sends `count` transfers of 1 nRLC from as many tasks at once.
@@ -68,7 +67,7 @@ async fn two_hundred_transactions_of_one_key_go_out_together() {
 #[tokio::test]
 async fn where_blocks_take_their_time_many_share_one() {
     let mining = Mining::Interval(Duration::from_millis(300));
-    let town = Town::start_with(Config::default().mining(mining)).await;
+    let town = Town::start_with(Options::default().mining(mining)).await;
     let sender = town.somebody(Nrlc::rlc(1)).await;
     let to = Wallet::random().address();
     let results = many_transfers(&sender, to, 200).await;
@@ -107,7 +106,7 @@ async fn two_senders_of_one_key_come_to_terms() {
     let sender = town.somebody(Nrlc::rlc(1)).await;
     // As if another process used the key too.
     let other = town
-        .connect(&url(&town.devchain.http_url()), ChainOptions::default())
+        .connect(&url(&town.node.http_url()), ChainOptions::default())
         .await;
     let rival = other.sender(sender.wallet());
     // To different people: the very same transaction under the same nonce is one, whoever of the two sent it.
@@ -124,7 +123,7 @@ async fn two_senders_of_one_key_come_to_terms() {
 async fn a_node_that_goes_away_in_the_middle_costs_time_and_nothing_else() {
     let town = Town::start().await;
     let wallet = town.somebody(Nrlc::rlc(1)).await.wallet().clone();
-    let proxy = Proxy::start(town.devchain.address()).await;
+    let proxy = town.weather().await;
     let options = ChainOptions {
         resend_after: Duration::from_millis(500),
         ..ChainOptions::default()
@@ -135,10 +134,11 @@ async fn a_node_that_goes_away_in_the_middle_costs_time_and_nothing_else() {
     let storm = async {
         for _ in 0..5 {
             // Answers get lost after the node has heard the question: the hard case.
-            proxy.after_requests(5).await;
-            proxy.cut();
+            let heard = proxy.counts().messages + 5;
+            proxy.until(|counts| counts.messages >= heard).await;
+            proxy.change(|faults| faults.down = true);
             assert!(chain.block().await.is_err_and(|error| error.is_transient()));
-            proxy.mend();
+            proxy.calm();
         }
     };
     let sending = async {
@@ -156,7 +156,7 @@ async fn a_node_that_goes_away_in_the_middle_costs_time_and_nothing_else() {
 async fn patience_has_an_end_and_says_so() {
     let town = Town::start().await;
     let wallet = town.somebody(Nrlc::rlc(1)).await.wallet().clone();
-    let proxy = Proxy::start(town.devchain.address()).await;
+    let proxy = town.weather().await;
     let options = ChainOptions {
         patience: Duration::from_millis(200),
         ..ChainOptions::default()
@@ -166,12 +166,12 @@ async fn patience_has_an_end_and_says_so() {
     payment::deposit(&sender, nano_rlc(1))
         .await
         .expect("while it is there");
-    proxy.cut();
+    proxy.change(|faults| faults.down = true);
     let error = payment::deposit(&sender, nano_rlc(1))
         .await
         .expect_err("nobody answers");
     assert!(error.is_transient(), "{error:?}");
-    proxy.mend();
+    proxy.calm();
     payment::deposit(&sender, nano_rlc(1))
         .await
         .expect("it is back");
@@ -180,14 +180,14 @@ async fn patience_has_an_end_and_says_so() {
 
 #[tokio::test]
 async fn what_waits_too_long_is_sent_again_dearer_and_executed_once() {
-    let town = Town::start_with(Config::default().mining(Mining::Manual)).await;
+    let town = Town::start_with(Options::default().mining(Mining::Manual)).await;
     // The dev account has ether and RLC from the first block on.
-    let wallet = Wallet::from_mnemonic(devchain::DEV_MNEMONIC, 0).expect("a phrase");
+    let wallet = town.node.wallet(0);
     let options = ChainOptions {
         resend_after: Duration::from_millis(50),
         ..ChainOptions::default()
     };
-    let chain = town.connect(&url(&town.devchain.http_url()), options).await;
+    let chain = town.connect(&url(&town.node.http_url()), options).await;
     let (sender, rlc, to) = (
         chain.sender(&wallet),
         chain.deployment().rlc,
@@ -207,7 +207,7 @@ async fn what_waits_too_long_is_sent_again_dearer_and_executed_once() {
     });
     let first = offered_fee(&town, None).await;
     offered_fee(&town, Some(first)).await;
-    let _: serde_json::Value = town.rpc("evm_mine", serde_json::json!([])).await;
+    town.node.mine(1).await.expect("mined");
     let receipt = sending.await.expect("no panic").expect("mined");
     assert_eq!(
         payment::wallet_balance(&town.chain, to)
@@ -224,12 +224,15 @@ async fn what_waits_too_long_is_sent_again_dearer_and_executed_once() {
 /// Waits until the one waiting transaction offers more than `more_than` (or anything), and says what.
 async fn offered_fee(town: &Town, more_than: Option<U256>) -> U256 {
     loop {
-        let pool: serde_json::Value = town.rpc("txpool_content", serde_json::json!([])).await;
-        let fee = pool["pending"]
-            .as_object()
-            .and_then(|accounts| accounts.values().next())
-            .and_then(|nonces| nonces.as_object()?.values().next())
-            .and_then(|transaction| transaction["maxFeePerGas"].as_str()?.parse::<U256>().ok());
+        // Every engine shows what waits in its pending block.
+        let pending: serde_json::Value = town
+            .node
+            .rpc("eth_getBlockByNumber", serde_json::json!(["pending", true]))
+            .await
+            .expect("a pending block");
+        let fee = pending["transactions"][0]["maxFeePerGas"]
+            .as_str()
+            .and_then(|fee| fee.parse::<U256>().ok());
         match fee {
             Some(fee) if more_than.is_none_or(|known| fee > known) => return fee,
             _ => tokio::time::sleep(Duration::from_millis(20)).await,

@@ -1,38 +1,36 @@
 //! A chain with the contracts, and people on it.
 
 use alloy_primitives::{Address, U256};
-use devchain::{Config, Devchain};
 use protocol::payment::Nrlc;
 use sdk::chain::{Chain, ChainOptions, Sender};
 use sdk::payment;
 use sdk::wallet::Wallet;
+use testchain::{FaultProxy, Options, TestChain};
 use url::Url;
 
 pub(crate) struct Town {
     /// Stops the chain when dropped.
-    pub(crate) devchain: Devchain,
+    pub(crate) node: TestChain,
     pub(crate) chain: Chain,
 }
 
 impl Town {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Config::default()).await
+        Self::start_with(Options::default()).await
     }
 
-    pub(crate) async fn start_with(config: Config) -> Self {
-        let devchain = devchain::spawn(config.with_contracts())
-            .await
-            .expect("a chain");
-        let deployment = devchain.deployment().expect("contracts").clone();
-        let chain = Chain::connect(&url(&devchain.http_url()), deployment)
+    pub(crate) async fn start_with(options: Options) -> Self {
+        let node = testchain::start(options).await.expect("a chain");
+        let deployment = node.deployment().expect("contracts").clone();
+        let chain = Chain::connect(&url(&node.http_url()), deployment)
             .await
             .expect("connected");
-        Self { devchain, chain }
+        Self { node, chain }
     }
 
     /// A chain handle of its own, over another URL.
     pub(crate) async fn connect(&self, url: &Url, options: ChainOptions) -> Chain {
-        let deployment = self.devchain.deployment().expect("contracts").clone();
+        let deployment = self.node.deployment().expect("contracts").clone();
         Chain::connect_with(url, deployment, options)
             .await
             .expect("connected")
@@ -40,9 +38,7 @@ impl Town {
 
     /// The account that holds all RLC at first.
     pub(crate) fn bank(&self) -> Sender {
-        let key = self.devchain.accounts()[0].key;
-        self.chain
-            .sender(&Wallet::from_key(&key.to_string()).expect("a key"))
+        self.chain.sender(&self.node.wallet(0))
     }
 
     /// Somebody new with ether, and RLC in the wallet.
@@ -75,24 +71,11 @@ impl Town {
 }
 
 impl Town {
-    /// Tells the chain something only development chains hear.
-    pub(crate) async fn rpc<T: serde::de::DeserializeOwned>(
-        &self,
-        method: &str,
-        params: serde_json::Value,
-    ) -> T {
-        let body =
-            serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let client = sdk::tls::client().expect("a client");
-        let answer = client
-            .post(self.devchain.http_url())
-            .json(&body)
-            .send()
+    /// Bad weather before the chain, fine for now.
+    pub(crate) async fn weather(&self) -> FaultProxy {
+        FaultProxy::start(&self.node.http_url(), 1)
             .await
-            .expect("an answer");
-        let answer: serde_json::Value = answer.json().await.expect("JSON");
-        serde_json::from_value(answer["result"].clone())
-            .unwrap_or_else(|_| panic!("{method}: {answer}"))
+            .expect("a proxy")
     }
 }
 

@@ -431,11 +431,11 @@ async fn depositing_and_matching_is_one_transaction() {
 
 #[tokio::test]
 async fn the_contracts_can_be_put_on_an_empty_chain() {
-    let devchain = devchain::spawn(devchain::Config::default())
+    let node = testchain::start(testchain::Options::default().bare())
         .await
         .expect("a chain");
-    let wallet = sdk::wallet::Wallet::from_mnemonic(devchain::DEV_MNEMONIC, 0).expect("a phrase");
-    let rpc = crate::town::url(&devchain.http_url());
+    let wallet = node.wallet(0);
+    let rpc = crate::town::url(&node.http_url());
     let deployment = sdk::deploy::deploy(&rpc, &wallet).await.expect("deployed");
     let chain = sdk::chain::Chain::connect(&rpc, deployment)
         .await
