@@ -10,8 +10,10 @@
 //! addresses have code and what it answers ([`Code`]), who owns which app, dataset and workerpool ([`Entries`]), who
 //! holds how much of the token ([`Token`]). Keys need no table: their signatures are recovered.
 //!
-//! Deliberately not here: gas (a call that runs out of it, a callback that eats it), reentrant callbacks, and views,
-//! whose answers are the fields of [`Hub`]. Callbacks are written down in [`Hub::callbacks`] instead of made.
+//! Deliberately not here: gas (a call that runs out of it, a callback that eats it), reentrant callbacks, other
+//! registries than those it began with, contracts that take approvals of the hub's own token, and views, whose answers
+//! are the fields of [`Hub`] (but for those that refuse). Callbacks are written down in [`Hub::callbacks`] instead of
+//! made.
 
 mod contribution;
 mod deal;
@@ -60,8 +62,8 @@ pub enum Refusal {
     Token(Box<RLC::RLCErrors>),
     /// By the arithmetic: a sum or a product outgrew its 256 bits (Solidity's panic 0x11).
     Overflow,
-    /// By a registry or an entry that was asked about something it does not know.
-    Entry,
+    /// By a contract the hub called, without a word: there is none, or none of its answers can be read.
+    Silent,
 }
 
 impl std::fmt::Display for Refusal {
@@ -70,7 +72,7 @@ impl std::fmt::Display for Refusal {
             Self::Hub(error) => write!(f, "refused by the hub: {error:?}"),
             Self::Token(error) => write!(f, "refused by the token: {error:?}"),
             Self::Overflow => f.write_str("refused by the arithmetic: overflow"),
-            Self::Entry => f.write_str("refused by a registry or an entry"),
+            Self::Silent => f.write_str("refused without a word by a contract that was called"),
         }
     }
 }
@@ -259,7 +261,7 @@ impl Hub {
         self.consumed.get(&order).copied().unwrap_or_default()
     }
 
-    /// Plays one call of the contract. Views are answered with no events and change nothing.
+    /// Plays one call of the contract. Views change nothing and are answered with no events, or refused.
     pub fn step(&mut self, call: Call, verb: abi::HubCalls) -> Outcome {
         use abi::HubCalls as Verb;
         match verb {
@@ -279,12 +281,40 @@ impl Hub {
             Verb::decreaseAllowance(verb) => {
                 self.decrease_allowance(call, verb.spender, verb.subtracted)
             }
+            Verb::approveAndCall(verb) => self.approve_and_call(call, verb.spender, verb.value),
+            Verb::receiveApproval(verb) => {
+                // What the token itself calls is `deposit_by_approval`; nobody else can be the token.
+                refuse!(NotTheToken {
+                    sender: call.sender,
+                    token: verb.token
+                })
+            }
             Verb::recover(_) => self.recover(call),
 
             Verb::manageAppOrder(verb) => self.manage_app_order(call, verb.operation),
             Verb::manageDatasetOrder(verb) => self.manage_dataset_order(call, verb.operation),
             Verb::manageWorkerpoolOrder(verb) => self.manage_workerpool_order(call, verb.operation),
             Verb::manageRequestOrder(verb) => self.manage_request_order(call, verb.operation),
+            Verb::broadcastAppOrder(verb) => {
+                self.broadcast(Event::BroadcastAppOrder(abi::BroadcastAppOrder {
+                    apporder: verb.order,
+                }))
+            }
+            Verb::broadcastDatasetOrder(verb) => {
+                self.broadcast(Event::BroadcastDatasetOrder(abi::BroadcastDatasetOrder {
+                    datasetorder: verb.order,
+                }))
+            }
+            Verb::broadcastWorkerpoolOrder(verb) => self.broadcast(
+                Event::BroadcastWorkerpoolOrder(abi::BroadcastWorkerpoolOrder {
+                    workerpoolorder: verb.order,
+                }),
+            ),
+            Verb::broadcastRequestOrder(verb) => {
+                self.broadcast(Event::BroadcastRequestOrder(abi::BroadcastRequestOrder {
+                    requestorder: verb.order,
+                }))
+            }
             Verb::matchOrders(verb) => self.match_orders(
                 call,
                 verb.apporder.into(),
@@ -299,6 +329,9 @@ impl Hub {
                 verb.workerpoolorder.into(),
                 verb.requestorder.into(),
             ),
+            Verb::assertDatasetDealCompatibility(verb) => {
+                self.assert_dataset_fits(&verb.datasetorder.into(), DealId(verb.dealid))
+            }
 
             Verb::initialize(verb) => self.initialize(call, DealId(verb.dealid), verb.idx),
             Verb::initializeArray(verb) => {
@@ -337,6 +370,11 @@ impl Hub {
                 self.initialize_and_claim_array(call, &ids(verb.dealid), &verb.idx)
             }
 
+            Verb::resultFor(verb) => self.assert_completed(TaskId(verb.id)),
+
+            Verb::configure(_) => self.configure(call),
+            Verb::changeRegistries(_) => self.require_owner(call).map(|()| Vec::new()),
+            Verb::viewCategory(verb) => self.assert_category(verb.catid),
             Verb::createCategory(verb) => {
                 self.create_category(call, verb.name, verb.description, verb.workClockTimeRef)
             }

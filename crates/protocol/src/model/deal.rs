@@ -6,7 +6,7 @@ use super::{Call, Hub, Outcome, Refusal, emit, refusal, refuse, require};
 use crate::deal::{Deal, Resource, scheduler_stake};
 use crate::ids::{DealId, OrderHash};
 use crate::order::matching::{Match, Mismatch, Party};
-use crate::order::{AppOrder, DatasetOrder, RequestOrder, Signed, WorkerpoolOrder};
+use crate::order::{AppOrder, DatasetOrder, RequestOrder, Signed, Tag, WorkerpoolOrder};
 use crate::payment::{Nrlc, worker_stake};
 
 /// The greatest price of an order and stake of a worker, in nRLC: 64 bits.
@@ -60,6 +60,80 @@ impl Hub {
             );
             Ok(())
         })
+    }
+
+    /// Whether a dataset could be lent to a deal that was made without one; changes nothing.
+    pub fn assert_dataset_fits(&self, dataset: &Signed<DatasetOrder>, id: DealId) -> Outcome {
+        let order = &dataset.order;
+        let hash = dataset.hash(&self.domain);
+        let consumed = self.consumed(hash);
+        require!(
+            consumed < order.volume,
+            DatasetOrderConsumed {
+                orderHash: hash.0,
+                consumed,
+                volume: order.volume
+            }
+        );
+        let Some(entry) = self.entries.datasets.get(&order.dataset) else {
+            return refuse!(DatasetNotRegistered {
+                dataset: order.dataset
+            });
+        };
+        require!(
+            self.is_signed(entry.owner, hash, &dataset.sign)?,
+            InvalidDatasetOrderSignature {
+                orderHash: hash.0,
+                owner: entry.owner
+            }
+        );
+
+        let Some(deal) = self.deals.get(&id) else {
+            return refuse!(UnknownDeal { dealid: id.0 });
+        };
+        require!(
+            deal.dataset.pointer.is_zero(),
+            DealHasDataset {
+                dealid: id.0,
+                dataset: deal.dataset.pointer
+            }
+        );
+        let lets_in = |restriction: Address, account: Address| {
+            restriction.is_zero() || restriction == account || self.is_member(restriction, account)
+        };
+        let (restriction, account) = (order.apprestrict, deal.app.pointer);
+        require!(
+            lets_in(restriction, account),
+            AppRestrictedByDataset {
+                restriction,
+                account
+            }
+        );
+        let (restriction, account) = (order.workerpoolrestrict, deal.workerpool.pointer);
+        require!(
+            lets_in(restriction, account),
+            WorkerpoolRestrictedByDataset {
+                restriction,
+                account
+            }
+        );
+        let (restriction, account) = (order.requesterrestrict, deal.requester);
+        require!(
+            lets_in(restriction, account),
+            RequesterRestrictedByDataset {
+                restriction,
+                account
+            }
+        );
+        let asked = Tag(order.tag).without_framework();
+        require!(
+            deal.tag.includes(asked),
+            TagNotOffered {
+                tag: asked.0,
+                workerpoolTag: deal.tag.0
+            }
+        );
+        Ok(Vec::new())
     }
 
     pub(super) fn make_deal(

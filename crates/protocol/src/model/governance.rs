@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, U256};
 
-use super::{Call, Hub, Outcome, Refusal, emit, require};
+use super::{Call, Hub, Outcome, Refusal, emit, refuse, require};
 use crate::deal::Category;
 
 /// Everything registered.
@@ -103,6 +103,19 @@ impl Hub {
             });
             Ok(())
         })
+    }
+
+    /// Refuses to show a category that is none.
+    pub fn assert_category(&self, category: U256) -> Outcome {
+        let count = U256::from(self.categories.len());
+        require!(category < count, NoSuchCategory { category, count });
+        Ok(Vec::new())
+    }
+
+    /// Comes too late: a deployment does it once.
+    pub fn configure(&mut self, call: Call) -> Outcome {
+        self.require_owner(call)?;
+        refuse!(AlreadyConfigured {})
     }
 
     /// Names who may authorize contributions from enclaves beside the scheduler, by the owner.

@@ -312,6 +312,23 @@ impl Hub {
         })
     }
 
+    /// Allows a contract to move so much, and tells it. None the twin knows of takes it: the hub itself listens to the
+    /// token alone, and other contracts do not know the question.
+    pub fn approve_and_call(&mut self, call: Call, spender: Address, amount: U256) -> Outcome {
+        self.atomically(|hub| {
+            let address = hub.address();
+            hub.allow(call.sender, spender, amount)?;
+            require!(
+                spender != address,
+                NotTheToken {
+                    sender: address,
+                    token: address
+                }
+            );
+            Err(Refusal::Silent)
+        })
+    }
+
     fn allowance(&self, owner: Address, spender: Address) -> U256 {
         self.allowances
             .get(&(owner, spender))

@@ -160,6 +160,15 @@ impl Hub {
         })
     }
 
+    /// Refuses to show what another contract may use before it is final.
+    pub fn assert_completed(&self, id: TaskId) -> Outcome {
+        require!(
+            self.task(id).status == TaskStatus::Completed,
+            TaskPending { taskid: id.0 }
+        );
+        Ok(Vec::new())
+    }
+
     /// Writes the result down; the task is completed.
     fn record(
         &mut self,

@@ -1,7 +1,11 @@
 //! The contracts themselves, on an EVM in this process.
+//!
+//! Bare of everything a node puts around it (no blocks, no signatures of transactions, no fees), so that a step costs
+//! little more than its execution and a hundred thousand lives can be afforded. That a node makes no difference is
+//! for [`devchain`](crate::devchain) to show, with fewer lives.
 
-use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
-use alloy_sol_types::{SolCall, SolEventInterface, SolInterface, SolValue};
+use alloy_primitives::{Address, Bytes, TxKind, U256, address, hex};
+use alloy_sol_types::{SolEventInterface, SolInterface};
 use protocol::abi::{AppRegistry, DatasetRegistry, Hub as abi, RLC, WorkerpoolRegistry};
 use protocol::deployment::{Deployment, plan};
 use protocol::model::{Call, Event, Outcome, Refusal};
@@ -12,116 +16,38 @@ use revm::database::{CacheDB, DatabaseRef, EmptyDB};
 use revm::handler::MainnetContext;
 use revm::primitives::hardfork::SpecId;
 use revm::state::AccountInfo;
-use revm::{ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext, MainnetEvm};
+use revm::{DatabaseCommit, ExecuteEvm, MainBuilder, MainContext, MainnetEvm};
 
-use crate::town::{GROUP, START, Town, WALLET};
+use crate::deed::Deed;
+use crate::law::{Footprint, Law};
+use crate::people::Person;
+use crate::town::{START, STRANGERS, Town};
+use crate::words::score_word;
 
 type Db = CacheDB<EmptyDB>;
 
+/// The proxy that deploys deterministically on every chain, and its code.
+const DEPLOYER: Address = address!("4e59b44847b379578588920cA78FbF26c0B4956C");
+const DEPLOYER_CODE: [u8; 69] = hex!(
+    "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"
+);
+
+/// The contracts as they stand at some moment. Cheap to copy: code is shared.
 #[derive(Clone)]
-pub(crate) struct Chain {
+pub(crate) struct State {
     db: Db,
-    pub(crate) deployment: Deployment,
+    deployment: Deployment,
 }
 
-impl Chain {
-    /// Plays the deployment by the town's owner.
-    pub(crate) fn deployed() -> Self {
-        let deployer = crate::people::Person::named("owner").address;
-        let plan = plan(31_337, deployer, 0);
-        let mut chain = Self {
-            db: CacheDB::default(),
-            deployment: plan.deployment,
-        };
-        for step in plan.steps {
-            let kind = step.to.map_or(TxKind::Create, TxKind::Call);
-            let result = chain.send(deployer, START, kind, step.input);
-            assert!(result.is_success(), "{}: {result:?}", step.label);
-        }
-        chain
-    }
+/// A chain that goes on from a state.
+pub(crate) struct Chain {
+    machine: MainnetEvm<MainnetContext<Db>>,
+    deployment: Deployment,
+}
 
-    /// Registers the town's app, dataset and workerpool, spreads the token, and puts the two strange contracts there.
-    pub(crate) fn with_town() -> (Self, Town) {
-        let mut chain = Self::deployed();
-        let owner = |name: &str| crate::people::Person::named(name).address;
-        let at = chain.deployment.clone();
-        let nobody = Address::repeat_byte(0x55);
-        let entries = [
-            chain.call(
-                nobody,
-                at.app_registry,
-                &AppRegistry::createAppCall {
-                    appOwner: owner("app owner"),
-                    appName: "app".to_owned(),
-                    appType: "WASM".to_owned(),
-                    appMultiaddr: Bytes::from_static(b"/ipfs/bafk"),
-                    appChecksum: Default::default(),
-                    appMREnclave: Bytes::new(),
-                },
-            ),
-            chain.call(
-                nobody,
-                at.dataset_registry,
-                &DatasetRegistry::createDatasetCall {
-                    datasetOwner: owner("dataset owner"),
-                    datasetName: "dataset".to_owned(),
-                    datasetMultiaddr: Bytes::from_static(b"/ipfs/bafk"),
-                    datasetChecksum: Default::default(),
-                },
-            ),
-            chain.call(
-                nobody,
-                at.workerpool_registry,
-                &WorkerpoolRegistry::createWorkerpoolCall {
-                    workerpoolOwner: owner("scheduler"),
-                    workerpoolDescription: "pool".to_owned(),
-                },
-            ),
-        ];
-        let town = Town::new(&at, entries);
-        for (holder, amount) in town.hub.token.balances.clone() {
-            if holder != town.owner.address {
-                chain.call(
-                    town.owner.address,
-                    at.rlc,
-                    &RLC::transferCall {
-                        to: holder,
-                        value: amount,
-                    },
-                );
-                chain.call(
-                    holder,
-                    at.rlc,
-                    &RLC::approveCall {
-                        spender: at.hub,
-                        value: U256::MAX,
-                    },
-                );
-            }
-        }
-        // Says it signed anything: the selector of isValidSignature, in the highest four bytes of a word.
-        chain.put(
-            WALLET,
-            &[
-                0x63, 0x16, 0x26, 0xba, 0x7e, 0x60, 0xe0, 0x1b, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3,
-            ],
-        );
-        // Says whether its first argument is the requester.
-        let mut group = vec![0x73];
-        group.extend_from_slice(town.requester.address.as_slice());
-        group.extend_from_slice(&[0x60, 0x04, 0x35, 0x14, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3]);
-        chain.put(GROUP, &group);
-        (chain, town)
-    }
-
-    fn put(&mut self, address: Address, code: &[u8]) {
-        let code = Bytecode::new_raw(Bytes::copy_from_slice(code));
-        self.db
-            .insert_account_info(address, AccountInfo::from_bytecode(code));
-    }
-
-    fn machine(&mut self, time: u64) -> MainnetEvm<MainnetContext<&mut Db>> {
+impl State {
+    /// A chain of its own that goes on from here.
+    pub(crate) fn chain(&self) -> Chain {
         let mut rules = CfgEnv::new_with_spec(SpecId::CANCUN);
         rules.chain_id = self.deployment.chain_id;
         rules.disable_nonce_check = true;
@@ -129,27 +55,108 @@ impl Chain {
         rules.disable_base_fee = true;
         let block = BlockEnv {
             number: U256::ONE,
-            timestamp: U256::from(time),
             gas_limit: u64::MAX,
             ..BlockEnv::default()
         };
-        Context::mainnet()
-            .with_db(&mut self.db)
-            .with_block(block)
-            .with_cfg(rules)
-            .build_mainnet()
+        Chain {
+            machine: Context::mainnet()
+                .with_db(self.db.clone())
+                .with_block(block)
+                .with_cfg(rules)
+                .build_mainnet(),
+            deployment: self.deployment.clone(),
+        }
+    }
+}
+
+impl Chain {
+    /// Plays the deployment by the town's owner.
+    pub(crate) fn deployed() -> Self {
+        let deployer = Person::deployer().address;
+        let plan = plan(31_337, deployer);
+        let mut chain = State {
+            db: CacheDB::default(),
+            deployment: plan.deployment,
+        }
+        .chain();
+        chain.put(DEPLOYER, &DEPLOYER_CODE);
+        for step in plan.steps {
+            let kind = step.to.map_or(TxKind::Create, TxKind::Call);
+            let (result, _) = chain.send(deployer, START, kind, step.input);
+            assert!(result.is_success(), "{}: {result:?}", step.label);
+        }
+        chain
     }
 
-    fn send(&mut self, sender: Address, time: u64, kind: TxKind, data: Bytes) -> ExecutionResult {
-        let transaction = self.transaction(sender, kind, data);
-        self.machine(time)
-            .transact_commit(transaction)
-            .expect("the transaction is well formed")
+    /// Registers the town's app, dataset and workerpool, spreads the token, and puts the strange contracts there.
+    pub(crate) fn with_town() -> (Self, Town) {
+        let mut chain = Self::deployed();
+        let town = settle(&mut chain);
+        for (address, code) in town.strangers() {
+            chain.put(address, &code);
+        }
+        (chain, town)
     }
 
-    fn transaction(&self, sender: Address, kind: TxKind, data: Bytes) -> TxEnv {
-        let account = self.db.cache.accounts.get(&sender);
-        TxEnv {
+    /// What everything is now, to go on from again and again.
+    pub(crate) fn state(&self) -> State {
+        State {
+            db: self.db().clone(),
+            deployment: self.deployment.clone(),
+        }
+    }
+
+    fn db(&self) -> &Db {
+        &self.machine.ctx.journaled_state.database
+    }
+
+    fn db_mut(&mut self) -> &mut Db {
+        &mut self.machine.ctx.journaled_state.database
+    }
+
+    fn put(&mut self, address: Address, code: &[u8]) {
+        let code = Bytecode::new_raw(Bytes::copy_from_slice(code));
+        self.db_mut()
+            .insert_account_info(address, AccountInfo::from_bytecode(code));
+    }
+
+    fn send(
+        &mut self,
+        sender: Address,
+        time: u64,
+        kind: TxKind,
+        data: Bytes,
+    ) -> (ExecutionResult, Footprint) {
+        let (result, state) = self.run(sender, time, kind, data);
+        let mut footprint = Footprint::default();
+        for (address, account) in &state {
+            footprint.created += usize::from(account.is_created());
+            footprint.words.extend(
+                account
+                    .changed_storage_slots()
+                    .map(|(slot, _)| (*address, *slot)),
+            );
+        }
+        self.db_mut().commit(state);
+        footprint.told = result
+            .logs()
+            .iter()
+            .filter(|log| STRANGERS.contains(&log.address))
+            .map(|log| (log.address, log.data.data.clone()))
+            .collect();
+        (result, footprint)
+    }
+
+    fn run(
+        &mut self,
+        sender: Address,
+        time: u64,
+        kind: TxKind,
+        data: Bytes,
+    ) -> (ExecutionResult, revm::state::EvmState) {
+        self.machine.ctx.block.timestamp = U256::from(time);
+        let account = self.db().cache.accounts.get(&sender);
+        let transaction = TxEnv {
             caller: sender,
             kind,
             data,
@@ -157,76 +164,24 @@ impl Chain {
             chain_id: Some(self.deployment.chain_id),
             nonce: account.map_or(0, |account| account.info.nonce),
             ..TxEnv::default()
-        }
-    }
-
-    /// A call that must succeed.
-    pub(crate) fn call<C: SolCall>(&mut self, sender: Address, to: Address, call: &C) -> C::Return {
-        let result = self.send(sender, START, TxKind::Call(to), call.abi_encode().into());
-        let ExecutionResult::Success {
-            output: Output::Call(answer),
-            ..
-        } = result
-        else {
-            panic!("{}: {result:?}", C::SIGNATURE);
         };
-        C::abi_decode_returns(&answer).expect("as the ABI says")
-    }
-
-    /// What a view of the hub answers.
-    pub(crate) fn view<C: SolCall>(&mut self, call: &C) -> C::Return {
-        let to = TxKind::Call(self.deployment.hub);
-        let transaction = self.transaction(Address::ZERO, to, call.abi_encode().into());
         let outcome = self
-            .machine(START)
+            .machine
             .transact(transaction)
             .expect("the transaction is well formed");
-        let ExecutionResult::Success {
-            output: Output::Call(answer),
-            ..
-        } = outcome.result
-        else {
-            panic!("{}: {:?}", C::SIGNATURE, outcome.result);
-        };
-        C::abi_decode_returns(&answer).expect("as the ABI says")
+        (outcome.result, outcome.state)
+    }
+}
+
+impl Law for Chain {
+    fn deployment(&self) -> &Deployment {
+        &self.deployment
     }
 
-    /// Plays a call of the hub, and tells it in the twin's words.
-    pub(crate) fn play(&mut self, call: Call, verb: &abi::HubCalls) -> Outcome {
-        self.outcome(call, self.deployment.hub, verb.abi_encode().into())
-    }
-
-    /// `approveAndCall` of the token, which leads to the hub.
-    pub(crate) fn deposit_by_approval(
-        &mut self,
-        call: Call,
-        amount: U256,
-        data: &Bytes,
-    ) -> Outcome {
-        let (rlc, spender) = (self.deployment.rlc, self.deployment.hub);
-        let verb = RLC::approveAndCallCall {
-            spender,
-            amount,
-            data: data.clone(),
-        };
-        self.outcome(call, rlc, verb.abi_encode().into())
-    }
-
-    /// Gives a worker a history, by writing it where the hub keeps accounts: a word each, the score in its highest
-    /// 64 bits, in the mapping at slot 2.
-    pub(crate) fn set_score(&mut self, worker: Address, score: U256) {
-        let slot = U256::from_be_bytes(keccak256((worker, U256::from(2)).abi_encode()).0);
+    fn play(&mut self, call: Call, to: Address, data: Bytes) -> (Outcome, Option<Footprint>) {
         let hub = self.deployment.hub;
-        let word = self.db.storage_ref(hub, slot).expect("in memory");
-        self.db
-            .insert_account_storage(hub, slot, word | score << 192)
-            .expect("in memory");
-    }
-
-    fn outcome(&mut self, call: Call, to: Address, data: Bytes) -> Outcome {
-        let hub = self.deployment.hub;
-        let result = self.send(call.sender, call.time, TxKind::Call(to), data);
-        match result {
+        let (result, footprint) = self.send(call.sender, call.time, TxKind::Call(to), data);
+        let outcome = match result {
             ExecutionResult::Success { logs, .. } => Ok(logs
                 .iter()
                 .filter(|log| log.address == hub)
@@ -234,11 +189,101 @@ impl Chain {
                 .collect()),
             ExecutionResult::Revert { output, .. } => Err(refusal(&output)),
             ExecutionResult::Halt { .. } => panic!("it halts: {result:?}"),
+        };
+        (outcome, Some(footprint))
+    }
+
+    fn now(&self) -> u64 {
+        START
+    }
+
+    fn ask(&mut self, sender: Address, to: Address, data: Bytes) -> Result<Bytes, Bytes> {
+        match self.run(sender, START, TxKind::Call(to), data).0 {
+            ExecutionResult::Success {
+                output: Output::Call(answer),
+                ..
+            } => Ok(answer),
+            ExecutionResult::Revert { output, .. } => Err(output),
+            other => panic!("no answer: {other:?}"),
         }
+    }
+
+    fn set_score(&mut self, worker: Address, score: U256) {
+        let slot = score_word(worker);
+        let hub = self.deployment.hub;
+        let word = self.db().storage_ref(hub, slot).expect("in memory");
+        self.db_mut()
+            .insert_account_storage(hub, slot, word | score << 192)
+            .expect("in memory");
     }
 }
 
-fn refusal(output: &Bytes) -> Refusal {
+/// Registers the app, the dataset and the workerpool, gives everybody token and lets the hub take it.
+pub(crate) fn settle(law: &mut impl Law) -> Town {
+    let owner = |name: &str| Person::named(name).address;
+    let at = law.deployment().clone();
+    let deployer = Person::deployer().address;
+    let entries = [
+        law.call(
+            deployer,
+            at.app_registry,
+            &AppRegistry::createAppCall {
+                appOwner: owner("app owner"),
+                appName: "app".to_owned(),
+                appType: "WASM".to_owned(),
+                appMultiaddr: Bytes::from_static(b"/ipfs/bafk"),
+                appChecksum: Default::default(),
+                appMREnclave: Bytes::new(),
+            },
+        ),
+        law.call(
+            deployer,
+            at.dataset_registry,
+            &DatasetRegistry::createDatasetCall {
+                datasetOwner: owner("dataset owner"),
+                datasetName: "dataset".to_owned(),
+                datasetMultiaddr: Bytes::from_static(b"/ipfs/bafk"),
+                datasetChecksum: Default::default(),
+            },
+        ),
+        law.call(
+            deployer,
+            at.workerpool_registry,
+            &WorkerpoolRegistry::createWorkerpoolCall {
+                workerpoolOwner: owner("scheduler"),
+                workerpoolDescription: "pool".to_owned(),
+            },
+        ),
+    ];
+    let town = Town::new(&at, entries);
+    for (holder, amount) in town.hub.token.balances.clone() {
+        if holder != deployer {
+            law.call(
+                deployer,
+                at.rlc,
+                &RLC::transferCall {
+                    to: holder,
+                    value: amount,
+                },
+            );
+            law.call(
+                holder,
+                at.rlc,
+                &RLC::approveCall {
+                    spender: at.hub,
+                    value: U256::MAX,
+                },
+            );
+        }
+    }
+    town
+}
+
+/// What a revert says, in the twin's words.
+pub(crate) fn refusal(output: &Bytes) -> Refusal {
+    if output.is_empty() {
+        return Refusal::Silent;
+    }
     if let Ok(error) = abi::HubErrors::abi_decode(output) {
         return Refusal::from(error);
     }
@@ -250,4 +295,15 @@ fn refusal(output: &Bytes) -> Refusal {
         return Refusal::Overflow;
     }
     panic!("a refusal without a name: {output}");
+}
+
+/// The deed on the contracts.
+pub(crate) fn play(
+    law: &mut impl Law,
+    town: &Town,
+    call: Call,
+    deed: &Deed,
+) -> (Outcome, Option<Footprint>) {
+    let (to, data) = deed.transaction(call.sender, town, law.deployment());
+    law.play(call, to, data)
 }

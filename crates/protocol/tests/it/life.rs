@@ -5,6 +5,7 @@
 //! not: wrong signers, late reveals, orders with one thing broken, tasks that do not exist.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_sol_types::SolCall;
 use proptest::prelude::*;
 use protocol::abi::Hub as abi;
 use protocol::contribution::{ContributionStatus, authorization_hash, hash, message_hash, seal};
@@ -19,8 +20,9 @@ use protocol::result::Digest;
 use protocol::task::TaskStatus;
 use protocol::{DealId, TaskId};
 
+use crate::deed::{Deed, Entry};
 use crate::people::Person;
-use crate::town::{GROUP, Orders, Town, Verb, WALLET};
+use crate::town::{GLUTTON, GROUP, INTRUDER, LISTENER, Orders, QUARRELLER, Town, Verb, WALLET};
 
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
@@ -40,8 +42,51 @@ pub(crate) enum Act {
         to: usize,
         amount: u64,
     },
+    /// Pays in for somebody else.
+    DepositFor {
+        who: usize,
+        whom: usize,
+        amount: u64,
+    },
+    /// Pays in for two others.
+    DepositForArray {
+        who: usize,
+        whom: usize,
+        amount: u64,
+        uneven: bool,
+    },
+    /// Pays in through the token, and may match at once.
+    PayIn {
+        who: usize,
+        amount: u64,
+        errand: Errand,
+    },
+    WithdrawTo {
+        who: usize,
+        whom: usize,
+        amount: u64,
+    },
+    /// Token sent to the hub without a word.
+    Donate {
+        who: usize,
+        amount: u64,
+    },
+    Recover {
+        right: bool,
+    },
     Approve {
         owner: usize,
+        spender: usize,
+        amount: u64,
+    },
+    ChangeAllowance {
+        owner: usize,
+        spender: usize,
+        amount: u64,
+        more: bool,
+    },
+    ApproveAndCall {
+        who: usize,
         spender: usize,
         amount: u64,
     },
@@ -62,6 +107,25 @@ pub(crate) enum Act {
         close: bool,
         right: bool,
         by_stranger: bool,
+    },
+    Broadcast {
+        wish: Wish,
+        kind: u8,
+    },
+    /// Asks whether a dataset could be lent to a deal that has none.
+    Lend {
+        wish: Wish,
+        deal: usize,
+        fault: u8,
+    },
+    /// What is registered changes hands.
+    HandOver {
+        entry: Entry,
+        to: usize,
+    },
+    Policy {
+        stake_ratio: u64,
+        reward_ratio: u64,
     },
     Initialize {
         deal: usize,
@@ -117,6 +181,28 @@ pub(crate) enum Act {
         secs: u64,
         right: bool,
     },
+    CallbackGas {
+        gas: u64,
+        right: bool,
+    },
+    Crown {
+        to: usize,
+        right: bool,
+    },
+    /// Verbs that nobody is allowed, or that come too late.
+    Meddle {
+        kind: u8,
+        right: bool,
+    },
+}
+
+/// What goes along with a payment through the token.
+#[derive(Debug, Clone)]
+pub(crate) enum Errand {
+    None,
+    Match { wish: Wish, fault: u8 },
+    Unsupported,
+    Cut { length: usize },
 }
 
 /// What a requester wants; few enough choices that the same orders come up again.
@@ -127,9 +213,21 @@ pub(crate) struct Wish {
     volume: u64,
     price: u64,
     dataset: bool,
-    callback: bool,
+    callback: usize,
     enclave: bool,
 }
+
+/// Who may be called back: nobody, who hears it, who fails in some way, who has no code, and who means no harm.
+const CALLBACKS: [Address; 8] = [
+    Address::ZERO,
+    LISTENER,
+    QUARRELLER,
+    GLUTTON,
+    INTRUDER,
+    protocol::payment::KITTY,
+    GROUP,
+    WALLET,
+];
 
 fn wish() -> impl Strategy<Value = Wish> {
     let trust = prop_oneof![4 => Just(1_u64), 1 => Just(0), 3 => 2_u64..9, 1 => Just(64)];
@@ -145,7 +243,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         1_u64..4,
         price,
         any::<bool>(),
-        prop::bool::weighted(0.3),
+        prop_oneof![4 => Just(0_usize), 3 => 1..CALLBACKS.len()],
         prop::bool::weighted(0.2),
     )
         .prop_map(
@@ -159,18 +257,6 @@ fn wish() -> impl Strategy<Value = Wish> {
                 enclave,
             },
         )
-}
-
-/// So many lives, or as many as `PROPTEST_CASES` says.
-pub(crate) fn lives(cases: u32) -> ProptestConfig {
-    let config = ProptestConfig {
-        max_shrink_iters: 2_000,
-        ..ProptestConfig::default()
-    };
-    match std::env::var_os("PROPTEST_CASES") {
-        Some(_) => config,
-        None => ProptestConfig { cases, ..config },
-    }
 }
 
 /// A whole life: a deal or two to begin with, then anything.
@@ -196,6 +282,7 @@ pub(crate) fn life(
 
 fn act() -> impl Strategy<Value = Act> {
     let who = 0_usize..9;
+    let whom = 0_usize..13;
     let amount = prop_oneof![3 => 0_u64..50_000_000_000, 1 => any::<u64>()];
     let task = prop_oneof![8 => 0_usize..2, 1 => 0_usize..8];
     let worker = prop_oneof![12 => 0_usize..4, 1 => 4_usize..6];
@@ -208,10 +295,13 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|secs| Act::Wait { secs }),
         1 => (who.clone(), amount.clone()).prop_map(|(who, amount)| Act::Deposit { who, amount }),
         1 => (who.clone(), amount.clone()).prop_map(|(who, amount)| Act::Withdraw { who, amount }),
-        1 => (who.clone(), 0_usize..12, amount.clone()).prop_map(|(from, to, amount)| Act::Transfer { from, to, amount }),
-        1 => (who.clone(), 0_usize..12, amount.clone())
+        3 => money(),
+        2 => order(),
+        1 => governing(),
+        1 => (who.clone(), whom.clone(), amount.clone()).prop_map(|(from, to, amount)| Act::Transfer { from, to, amount }),
+        1 => (who.clone(), whom.clone(), amount.clone())
             .prop_map(|(owner, spender, amount)| Act::Approve { owner, spender, amount }),
-        1 => (who.clone(), who, 0_usize..12, amount)
+        1 => (who.clone(), who, whom, amount)
             .prop_map(|(spender, from, to, amount)| Act::TransferFrom { spender, from, to, amount }),
         7 => (wish(), prop_oneof![2 => Just(0_u8), 1 => 1_u8..61], any::<bool>())
             .prop_map(|(wish, fault, sponsored)| Act::Match { wish, fault, sponsored }),
@@ -238,6 +328,71 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// Somebody else.
+fn stranger_to(owner: Address, town: &Town) -> Address {
+    if owner == town.sponsor.address {
+        town.requester.address
+    } else {
+        town.sponsor.address
+    }
+}
+
+/// The rarer ways of money.
+fn money() -> impl Strategy<Value = Act> {
+    let who = 0_usize..9;
+    let whom = 0_usize..13;
+    let amount = prop_oneof![3 => 0_u64..50_000_000_000, 1 => any::<u64>()];
+    let errand = prop_oneof![
+        2 => Just(Errand::None),
+        5 => (wish(), prop_oneof![2 => Just(0_u8), 1 => 1_u8..61]).prop_map(|(wish, fault)| Errand::Match { wish, fault }),
+        1 => Just(Errand::Unsupported),
+        1 => (0_usize..400).prop_map(|length| Errand::Cut { length }),
+    ];
+    let often = || prop::bool::weighted(0.8);
+    prop_oneof![
+        1 => (who.clone(), whom.clone(), amount.clone())
+            .prop_map(|(who, whom, amount)| Act::DepositFor { who, whom, amount }),
+        1 => (who.clone(), whom.clone(), amount.clone(), any::<bool>())
+            .prop_map(|(who, whom, amount, uneven)| Act::DepositForArray { who, whom, amount, uneven }),
+        3 => (prop_oneof![3 => Just(3_usize), 1 => who.clone()], amount.clone(), errand)
+            .prop_map(|(who, amount, errand)| Act::PayIn { who, amount, errand }),
+        1 => (who.clone(), whom.clone(), amount.clone())
+            .prop_map(|(who, whom, amount)| Act::WithdrawTo { who, whom, amount }),
+        1 => (who.clone(), 0_u64..50_000_000_000).prop_map(|(who, amount)| Act::Donate { who, amount }),
+        1 => often().prop_map(|right| Act::Recover { right }),
+        2 => (who.clone(), whom.clone(), amount.clone(), any::<bool>())
+            .prop_map(|(owner, spender, amount, more)| Act::ChangeAllowance { owner, spender, amount, more }),
+        1 => (who, whom, amount).prop_map(|(who, spender, amount)| Act::ApproveAndCall { who, spender, amount }),
+    ]
+}
+
+/// What else may happen to orders, and to what they offer.
+fn order() -> impl Strategy<Value = Act> {
+    let entry = prop_oneof![
+        Just(Entry::App),
+        Just(Entry::Dataset),
+        Just(Entry::Workerpool)
+    ];
+    prop_oneof![
+        1 => (wish(), 0_u8..4).prop_map(|(wish, kind)| Act::Broadcast { wish, kind }),
+        2 => (wish(), 0_usize..3, 0_u8..16).prop_map(|(wish, deal, fault)| Act::Lend { wish, deal, fault }),
+        2 => (entry, 0_usize..9).prop_map(|(entry, to)| Act::HandOver { entry, to }),
+        2 => (prop_oneof![0_u64..200, Just(0)], 0_u64..101)
+            .prop_map(|(stake_ratio, reward_ratio)| Act::Policy { stake_ratio, reward_ratio }),
+    ]
+}
+
+/// What the hub's owner may do, and what nobody may.
+fn governing() -> impl Strategy<Value = Act> {
+    let often = || prop::bool::weighted(0.8);
+    prop_oneof![
+        3 => (prop_oneof![Just(0_u64), Just(200_000), Just(1_000_000)], often())
+            .prop_map(|(gas, right)| Act::CallbackGas { gas, right }),
+        1 => (0_usize..9, often()).prop_map(|(to, right)| Act::Crown { to, right }),
+        2 => (0_u8..8, often()).prop_map(|(kind, right)| Act::Meddle { kind, right }),
+    ]
+}
+
 /// Data for a callback, and the digest that stands for it.
 fn data(digest: u8) -> Bytes {
     Bytes::from(vec![digest; 3])
@@ -248,10 +403,174 @@ fn digest(number: u8) -> Digest {
 }
 
 impl Town {
-    /// The call an act means now, if it is one.
-    pub(crate) fn call_of(&self, act: &Act) -> Option<(Call, abi::HubCalls)> {
-        let (sender, verb): (Address, abi::HubCalls) = match *act {
-            Act::Wait { .. } => return None,
+    /// The deed an act means now, if it is one.
+    pub(crate) fn deed_of(&self, act: &Act) -> Option<(Call, Deed)> {
+        let (sender, deed) = match *act {
+            Act::PayIn {
+                who,
+                amount,
+                ref errand,
+            } => {
+                let data: Bytes = match *errand {
+                    Errand::None => Bytes::new(),
+                    Errand::Match { ref wish, fault } => {
+                        self.faulty_match(wish, fault).abi_encode().into()
+                    }
+                    Errand::Unsupported => {
+                        abi::claimCall { taskid: B256::ZERO }.abi_encode().into()
+                    }
+                    Errand::Cut { length } => {
+                        let whole = self.matching(&self.orders(1, 1)).abi_encode();
+                        Bytes::copy_from_slice(&whole[..length])
+                    }
+                };
+                let amount = U256::from(amount);
+                (self.payer(who), Deed::PayIn { amount, data })
+            }
+            Act::Donate { who, amount } => {
+                let amount = U256::from(amount);
+                (self.payer(who), Deed::Donate { amount })
+            }
+            Act::HandOver { entry, to } => {
+                let to = self.payer(to);
+                (self.owner_of(entry), Deed::HandOver { entry, to })
+            }
+            Act::Policy {
+                stake_ratio,
+                reward_ratio,
+            } => {
+                let deed = Deed::Policy {
+                    stake_ratio,
+                    reward_ratio,
+                };
+                (self.owner_of(Entry::Workerpool), deed)
+            }
+            _ => {
+                let (sender, verb) = self.verb_of(act)?;
+                (sender, Deed::Hub(Box::new(verb)))
+            }
+        };
+        let time = self.time;
+        Some((Call { sender, time }, deed))
+    }
+
+    /// The call of the hub an act means now.
+    fn verb_of(&self, act: &Act) -> Option<(Address, abi::HubCalls)> {
+        Some(match *act {
+            Act::Wait { .. }
+            | Act::PayIn { .. }
+            | Act::Donate { .. }
+            | Act::HandOver { .. }
+            | Act::Policy { .. } => return None,
+            Act::DepositFor { who, whom, amount } => {
+                let verb = abi::depositForCall {
+                    amount: U256::from(amount),
+                    target: self.payee(whom),
+                };
+                (self.payer(who), verb.verb())
+            }
+            Act::DepositForArray {
+                who,
+                whom,
+                amount,
+                uneven,
+            } => {
+                let amounts = vec![U256::from(amount / 2); if uneven { 3 } else { 2 }];
+                let targets = vec![self.payee(whom), self.payer(whom)];
+                (
+                    self.payer(who),
+                    abi::depositForArrayCall { amounts, targets }.verb(),
+                )
+            }
+            Act::WithdrawTo { who, whom, amount } => {
+                let verb = abi::withdrawToCall {
+                    amount: U256::from(amount),
+                    target: self.payee(whom),
+                };
+                (self.payer(who), verb.verb())
+            }
+            Act::Recover { right } => (self.governor_if(right), abi::recoverCall {}.verb()),
+            Act::ChangeAllowance {
+                owner,
+                spender,
+                amount,
+                more,
+            } => {
+                let spender = self.payee(spender);
+                // Now and then more than 256 bits hold.
+                let amount = if amount % 16 == 0 {
+                    U256::MAX
+                } else {
+                    U256::from(amount)
+                };
+                let verb = if more {
+                    abi::increaseAllowanceCall {
+                        spender,
+                        added: amount,
+                    }
+                    .verb()
+                } else {
+                    abi::decreaseAllowanceCall {
+                        spender,
+                        subtracted: amount,
+                    }
+                    .verb()
+                };
+                (self.payer(owner), verb)
+            }
+            Act::ApproveAndCall {
+                who,
+                spender,
+                amount,
+            } => {
+                let verb = abi::approveAndCallCall {
+                    spender: self.payee(spender),
+                    value: U256::from(amount),
+                    data: Bytes::new(),
+                };
+                (self.payer(who), verb.verb())
+            }
+            Act::Broadcast { ref wish, kind } => {
+                let orders = self.matching(&self.wished(wish));
+                let verb = match kind {
+                    0 => abi::broadcastAppOrderCall {
+                        order: orders.apporder,
+                    }
+                    .verb(),
+                    1 => abi::broadcastDatasetOrderCall {
+                        order: orders.datasetorder,
+                    }
+                    .verb(),
+                    2 => abi::broadcastWorkerpoolOrderCall {
+                        order: orders.workerpoolorder,
+                    }
+                    .verb(),
+                    _ => abi::broadcastRequestOrderCall {
+                        order: orders.requestorder,
+                    }
+                    .verb(),
+                };
+                (self.workers[3].address, verb)
+            }
+            Act::Lend {
+                ref wish,
+                deal,
+                fault,
+            } => (self.workers[3].address, self.lending(wish, deal, fault)),
+            Act::CallbackGas { gas, right } => {
+                let callbackgas = U256::from(gas);
+                (
+                    self.governor_if(right),
+                    abi::setCallbackGasCall { callbackgas }.verb(),
+                )
+            }
+            Act::Crown { to, right } => {
+                let verb = abi::transferOwnershipCall {
+                    newOwner: self.payer(to),
+                };
+                (self.governor_if(right), verb.verb())
+            }
+            Act::Meddle { kind, right } => self.meddling(kind, right),
             Act::Deposit { who, amount } => (
                 self.payer(who),
                 abi::depositCall {
@@ -410,13 +729,11 @@ impl Town {
                     .verb(),
                 )
             }
-            Act::Reopen { task, right } => (
-                self.scheduler_if(right),
-                abi::reopenCall {
-                    taskid: self.task_number(task, TaskStatus::Revealing).0,
-                }
-                .verb(),
-            ),
+            Act::Reopen { task, right } => {
+                let task = self.task_number(task, TaskStatus::Revealing);
+                let verb = abi::reopenCall { taskid: task.0 };
+                (self.scheduler_if(task, right), verb.verb())
+            }
             Act::Finalize {
                 task,
                 right,
@@ -436,7 +753,7 @@ impl Town {
                         Bytes::new()
                     },
                 };
-                (self.scheduler_if(right), verb.verb())
+                (self.scheduler_if(task, right), verb.verb())
             }
             Act::ContributeAndFinalize {
                 task,
@@ -511,11 +828,7 @@ impl Town {
                 (self.requester.address, verb.verb())
             }
             Act::Broker { set, right } => {
-                let sender = if right {
-                    self.owner.address
-                } else {
-                    self.sponsor.address
-                };
+                let sender = self.governor_if(right);
                 let teebroker = if set {
                     self.broker.address
                 } else {
@@ -524,11 +837,7 @@ impl Town {
                 (sender, abi::setTeeBrokerCall { teebroker }.verb())
             }
             Act::Category { secs, right } => {
-                let sender = if right {
-                    self.owner.address
-                } else {
-                    self.sponsor.address
-                };
+                let sender = self.governor_if(right);
                 let verb = abi::createCategoryCall {
                     name: "odd".to_owned(),
                     description: String::new(),
@@ -536,14 +845,93 @@ impl Town {
                 };
                 (sender, verb.verb())
             }
-        };
-        Some((
-            Call {
-                sender,
-                time: self.time,
-            },
-            verb,
-        ))
+        })
+    }
+
+    /// Asks whether a dataset fits a deal that has none, with one thing broken, or none.
+    fn lending(&self, wish: &Wish, deal: usize, fault: u8) -> abi::HubCalls {
+        let stranger = self.sponsor.address;
+        let mut order = self
+            .wished(&Wish {
+                dataset: true,
+                ..wish.clone()
+            })
+            .dataset;
+        match fault {
+            1 => order.dataset = stranger,
+            2 => order.apprestrict = stranger,
+            3 => order.workerpoolrestrict = stranger,
+            4 => order.requesterrestrict = stranger,
+            5 => order.tag = Tag::GPU.0,
+            6 => order.tag = Tag::SCONE.0,
+            7 => order.volume = U256::ZERO,
+            8 => order.requesterrestrict = GROUP,
+            _ => {}
+        }
+        let mut datasetorder: abi::DatasetOrder =
+            self.sign(order, self.holder(Entry::Dataset)).into();
+        match fault {
+            9 => datasetorder.sign = self.sponsor.sign(B256::ZERO),
+            10 => datasetorder.sign = Bytes::new(),
+            _ => {}
+        }
+        let dealid = self.deal_number(deal).0.0;
+        abi::assertDatasetDealCompatibilityCall {
+            datasetorder,
+            dealid,
+        }
+        .verb()
+    }
+
+    fn meddling(&self, kind: u8, right: bool) -> (Address, abi::HubCalls) {
+        let (stranger, sender) = (self.sponsor.address, self.governor_if(right));
+        match kind {
+            0 => {
+                let verb = abi::configureCall {
+                    token: stranger,
+                    name: String::new(),
+                    symbol: String::new(),
+                    decimals: 0,
+                    appregistry: stranger,
+                    datasetregistry: stranger,
+                    workerpoolregistry: stranger,
+                    v3hub: stranger,
+                };
+                (sender, verb.verb())
+            }
+            1 => {
+                let verb = abi::changeRegistriesCall {
+                    appregistry: stranger,
+                    datasetregistry: stranger,
+                    workerpoolregistry: stranger,
+                };
+                // The owner's own changes of registries are beyond the twin.
+                (stranger_to(self.hub.owner, self), verb.verb())
+            }
+            2 => {
+                let worker = stranger;
+                (sender, abi::importScoreCall { worker }.verb())
+            }
+            3 => {
+                let verb = abi::receiveApprovalCall {
+                    sender,
+                    amount: U256::ONE,
+                    token: stranger,
+                    data: Bytes::new(),
+                };
+                (sender, verb.verb())
+            }
+            4 => (sender, abi::updateDomainSeparatorCall {}.verb()),
+            5 => {
+                let count = self.hub.categories.len();
+                let catid = U256::from(if right { count - 1 } else { count });
+                (sender, abi::viewCategoryCall { catid }.verb())
+            }
+            _ => {
+                let id = self.task_number(usize::from(!right), TaskStatus::Completed);
+                (sender, abi::resultForCall { id: id.0 }.verb())
+            }
+        }
     }
 
     fn payer(&self, number: usize) -> Address {
@@ -556,7 +944,16 @@ impl Town {
             9 => Address::ZERO,
             10 => protocol::payment::KITTY,
             11 => WALLET,
+            12 => self.hub.address(),
             _ => self.payer(number),
+        }
+    }
+
+    fn governor_if(&self, right: bool) -> Address {
+        if right {
+            self.hub.owner
+        } else {
+            stranger_to(self.hub.owner, self)
         }
     }
 
@@ -566,11 +963,12 @@ impl Town {
             .map_or(self.sponsor.address, |worker| worker.address)
     }
 
-    fn scheduler_if(&self, right: bool) -> Address {
+    fn scheduler_if(&self, task: TaskId, right: bool) -> Address {
+        let scheduler = self.scheduler_of(task).address;
         if right {
-            self.scheduler.address
+            scheduler
         } else {
-            self.requester.address
+            stranger_to(scheduler, self)
         }
     }
 
@@ -630,9 +1028,7 @@ impl Town {
             orders.request.dataset = Address::ZERO;
             orders.request.datasetmaxprice = U256::ZERO;
         }
-        if wish.callback {
-            orders.request.callback = GROUP;
-        }
+        orders.request.callback = CALLBACKS[wish.callback];
         if wish.enclave {
             orders.app.tag = Tag::TEE.0;
             orders.workerpool.tag = Tag::TEE.0;
@@ -760,7 +1156,7 @@ impl Town {
                     order: app.clone(),
                     operation: number,
                 };
-                let (sender, sign) = signed(&self.app_owner, domain.hash(&typed).0);
+                let (sender, sign) = signed(self.holder(Entry::App), domain.hash(&typed).0);
                 let order = app.signed(Bytes::new()).into();
                 let operation = abi::AppOrderOperation {
                     order,
@@ -774,7 +1170,7 @@ impl Town {
                     order: dataset.clone(),
                     operation: number,
                 };
-                let (sender, sign) = signed(&self.dataset_owner, domain.hash(&typed).0);
+                let (sender, sign) = signed(self.holder(Entry::Dataset), domain.hash(&typed).0);
                 let order = dataset.signed(Bytes::new()).into();
                 let operation = abi::DatasetOrderOperation {
                     order,
@@ -788,7 +1184,7 @@ impl Town {
                     order: workerpool.clone(),
                     operation: number,
                 };
-                let (sender, sign) = signed(&self.scheduler, domain.hash(&typed).0);
+                let (sender, sign) = signed(self.holder(Entry::Workerpool), domain.hash(&typed).0);
                 let order = workerpool.signed(Bytes::new()).into();
                 let operation = abi::WorkerpoolOrderOperation {
                     order,

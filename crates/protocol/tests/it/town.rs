@@ -1,6 +1,6 @@
 //! A small town: an app, a dataset, a workerpool, their owners, two who pay and four workers, around one hub.
 
-use alloy_primitives::{Address, B256, Bytes, U256, address};
+use alloy_primitives::{Address, B256, Bytes, U256, address, hex};
 use alloy_sol_types::{SolCall, SolInterface};
 use protocol::abi::Hub as abi;
 use protocol::contribution::{authorization_hash, enclave_hash, hash, message_hash, seal};
@@ -11,12 +11,27 @@ use protocol::payment::Nrlc;
 use protocol::result::Digest;
 use protocol::{DealId, TaskId};
 
+use crate::deed::Entry;
 use crate::people::Person;
 
 /// A contract that says it signed whatever it is asked about.
 pub(crate) const WALLET: Address = address!("00000000000000000000000000000000000a11e7");
 /// A contract that counts the requester as a member, and nobody else.
 pub(crate) const GROUP: Address = address!("0000000000000000000000000000000000094011");
+/// Called back, it logs what it is told.
+pub(crate) const LISTENER: Address = address!("0000000000000000000000000000000000011573");
+/// Called back, it reverts, with ten thousand bytes of nothing.
+pub(crate) const QUARRELLER: Address = address!("00000000000000000000000000000000000900e1");
+/// Called back, it burns all the gas it is given.
+pub(crate) const GLUTTON: Address = address!("0000000000000000000000000000000000061077");
+/// Called back, it claims the task it is told of, and logs a byte if that was accepted, else none.
+pub(crate) const INTRUDER: Address = address!("0000000000000000000000000000000000017043");
+
+/// All contracts that are not the market's.
+pub(crate) const STRANGERS: [Address; 6] = [WALLET, GROUP, LISTENER, QUARRELLER, GLUTTON, INTRUDER];
+
+/// With less gas, a callback may come to nothing.
+pub(crate) const ENOUGH_CALLBACK_GAS: u64 = 200_000;
 
 pub(crate) const START: u64 = 1_700_000_000;
 
@@ -65,7 +80,7 @@ impl Town {
     /// Everybody holds 1,000 RLC of the token and lets the hub take them; nothing is deposited yet.
     pub(crate) fn new(deployment: &Deployment, entries: [Address; 3]) -> Self {
         let [app, dataset, workerpool] = entries;
-        let owner = Person::named("owner");
+        let owner = Person::deployer();
         let mut town = Self {
             hub: Hub::new(deployment.domain(), owner.address),
             time: START,
@@ -105,6 +120,9 @@ impl Town {
                 ..Code::default()
             },
         );
+        for stranger in [LISTENER, QUARRELLER, GLUTTON, INTRUDER] {
+            town.hub.code.insert(stranger, Code::default());
+        }
         let members = [town.requester.address].into();
         town.hub.code.insert(
             GROUP,
@@ -129,7 +147,7 @@ impl Town {
 
     /// A town on paper, without a chain.
     pub(crate) fn on_paper() -> Self {
-        let deployer = Person::named("owner").address;
+        let deployer = Person::deployer().address;
         let deployment = protocol::deployment::plan(31_337, deployer, 0).deployment;
         Self::new(&deployment, [0xaa, 0xdd, 0xbb].map(Address::repeat_byte))
     }
@@ -147,6 +165,71 @@ impl Town {
             .expect("approved");
         }
         town
+    }
+
+    /// The strange contracts' code, written by hand because it is short.
+    pub(crate) fn strangers(&self) -> [(Address, Vec<u8>); 6] {
+        let code = |parts: &[&[u8]]| parts.concat();
+        let requester = self.requester.address;
+        // A word on top of the stack is answered: PUSH0 MSTORE, PUSH1 32 PUSH0 RETURN.
+        let answer: &[u8] = &hex!("5f5260205ff3");
+        [
+            // The selector of isValidSignature in the highest four bytes of a word: PUSH4, PUSH1 224 SHL.
+            (WALLET, code(&[&hex!("631626ba7e60e01b"), answer])),
+            // Whether the first argument is the requester: PUSH20, PUSH1 4 CALLDATALOAD EQ.
+            (
+                GROUP,
+                code(&[&hex!("73"), requester.as_slice(), &hex!("60043514"), answer]),
+            ),
+            // All calldata to memory, all memory to the log: CALLDATASIZE PUSH0 PUSH0 CALLDATACOPY, CALLDATASIZE PUSH0 LOG0.
+            (LISTENER, code(&[&hex!("365f5f37365fa000")])),
+            (QUARRELLER, code(&[&hex!("6127105ffd")])),
+            (GLUTTON, code(&[&hex!("fe")])),
+            // The selector of claim and the first argument to memory, CALL of the caller with them, and what the call
+            // answers is the length of the log.
+            (
+                INTRUDER,
+                code(&[
+                    &hex!("63"),
+                    &abi::claimCall::SELECTOR,
+                    &hex!("60e01b5f52"),
+                    &hex!("602060046004375f5f60245f5f335af15fa000"),
+                ]),
+            ),
+        ]
+    }
+
+    /// Everybody there is, with money or without, and the hub.
+    pub(crate) fn accounts(&self) -> Vec<Address> {
+        let mut accounts = self.everybody();
+        accounts.extend([
+            self.owner.address,
+            self.enclave.address,
+            self.broker.address,
+            self.hub.address(),
+            protocol::payment::KITTY,
+            Address::ZERO,
+        ]);
+        accounts.extend(STRANGERS);
+        accounts
+    }
+
+    /// Somebody by address.
+    pub(crate) fn person(&self, address: Address) -> &Person {
+        let people = [
+            &self.owner,
+            &self.app_owner,
+            &self.dataset_owner,
+            &self.scheduler,
+            &self.requester,
+            &self.sponsor,
+            &self.enclave,
+            &self.broker,
+        ];
+        let mut people = people.into_iter().chain(&self.workers);
+        people
+            .find(|person| person.address == address)
+            .expect("somebody of the town")
     }
 
     /// Everybody with money, the owner aside.
@@ -216,14 +299,18 @@ impl Town {
 
     pub(crate) fn matching(&self, orders: &Orders) -> abi::matchOrdersCall {
         abi::matchOrdersCall {
-            apporder: self.sign(orders.app.clone(), &self.app_owner).into(),
+            apporder: self
+                .sign(orders.app.clone(), self.holder(Entry::App))
+                .into(),
             datasetorder: if orders.request.dataset.is_zero() {
                 orders.dataset.clone().signed(Bytes::new()).into()
             } else {
-                self.sign(orders.dataset.clone(), &self.dataset_owner)
+                self.sign(orders.dataset.clone(), self.holder(Entry::Dataset))
                     .into()
             },
-            workerpoolorder: self.sign(orders.workerpool.clone(), &self.scheduler).into(),
+            workerpoolorder: self
+                .sign(orders.workerpool.clone(), self.holder(Entry::Workerpool))
+                .into(),
             requestorder: self.sign(orders.request.clone(), &self.requester).into(),
         }
     }
@@ -247,8 +334,19 @@ impl Town {
         (deal, tasks.into_iter().map(|(_, task)| task).collect())
     }
 
+    /// Who owns an entry now.
+    pub(crate) fn holder(&self, entry: Entry) -> &Person {
+        self.person(self.owner_of(entry))
+    }
+
+    /// Whose workerpool a task is run in: who owned it when the deal was made.
+    pub(crate) fn scheduler_of(&self, task: TaskId) -> &Person {
+        let deal = self.hub.deals.get(&self.hub.task(task).deal);
+        deal.map_or(&self.scheduler, |deal| self.person(deal.workerpool.owner))
+    }
+
     pub(crate) fn authorization(&self, worker: Address, task: TaskId, enclave: Address) -> Bytes {
-        self.scheduler
+        self.scheduler_of(task)
             .sign(message_hash(authorization_hash(worker, task, enclave)))
     }
 
