@@ -96,6 +96,8 @@ pub(crate) struct State {
     alarms: BTreeSet<Place>,
     /// Number and time of the latest block, and when we first saw it.
     clock: (u64, u64, Instant),
+    /// The pool's own account at the hub: free and locked, nRLC.
+    pub(crate) account: (u64, u64),
     next_connection: u64,
     /// The block to be read next.
     next_block: u64,
@@ -290,6 +292,7 @@ impl Board {
             starved: BTreeSet::new(),
             alarms: BTreeSet::new(),
             clock: (0, 0, Instant::now()),
+            account: (0, 0),
             next_connection: 0,
             next_block,
             dirty: Dirty::default(),

@@ -240,6 +240,16 @@ async fn metrics(State(context): State<Arc<Context>>) -> Response {
         ("slots", "slots of connected workers", slots as u64),
         ("slots_used", "slots with a task in them", used as u64),
         ("next_block", "block to be read next", state.next_block()),
+        (
+            "account_free_nrlc",
+            "what the pool's account at the hub has free for stakes of new deals",
+            state.account.0,
+        ),
+        (
+            "account_locked_nrlc",
+            "the pool's stakes in open deals",
+            state.account.1,
+        ),
     ];
     let totals = [
         ("deals_total", "deals taken up", counters.deals),
@@ -284,6 +294,11 @@ async fn metrics(State(context): State<Arc<Context>>) -> Response {
             "transactions_refused_total",
             "of those, refused by the hub or the node, mostly before anything was sent",
             counters.transactions_refused,
+        ),
+        (
+            "transactions_in_vain_total",
+            "transactions of the pool that were mined and did nothing: gas paid in vain",
+            context.sender.in_vain(),
         ),
         (
             "transactions_given_up_total",

@@ -98,7 +98,10 @@ impl Watch {
                     }
                     self.compare(tasks.into_iter().collect()).await;
                 }
-                _ = net.tick() => self.read_clock().await,
+                _ = net.tick() => {
+                    self.read_clock().await;
+                    self.read_account().await;
+                }
             }
             self.context.board.ring();
         }
@@ -150,6 +153,23 @@ impl Watch {
                 .lock()
                 .set_clock(block.number, block.time_secs);
             self.clock_read = Some(Instant::now());
+        }
+    }
+
+    /// What the pool could stake on new deals: offers it cannot cover cannot be matched, and nobody tells.
+    async fn read_account(&self) {
+        let account = self.context.wallet.address();
+        let asked = self
+            .context
+            .chain
+            .hub(Hub::viewAccountCall { account })
+            .await;
+        if let Ok(account) = asked {
+            let mut state = self.context.board.lock();
+            state.account = (
+                account.stake.saturating_to(),
+                account.locked.saturating_to(),
+            );
         }
     }
 

@@ -4,6 +4,8 @@ mod pool;
 mod script;
 
 mod doors;
+mod one_step;
 mod restarts;
+mod states;
 mod troubles;
 mod walk;

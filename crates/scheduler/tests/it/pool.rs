@@ -207,6 +207,28 @@ impl Pool {
         eventually(async || self.report(task).await.filter(|report| said(report))).await
     }
 
+    /// A number of the pool's own, from `/metrics`.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let text = reqwest::get(self.url().join("metrics").expect("a path"))
+            .await
+            .expect("answered")
+            .text()
+            .await
+            .expect("a text");
+        let name = format!("oxec_scheduler_{name} ");
+        text.lines()
+            .find_map(|line| line.strip_prefix(&name))
+            .unwrap_or_else(|| panic!("no {name}in {text}"))
+            .parse()
+            .expect("a number")
+    }
+
+    /// How many tasks wait for this.
+    pub(crate) async fn waiting(&self, what: &str) -> u64 {
+        self.metric(&format!("tasks_waiting{{for=\"{what}\"}}"))
+            .await
+    }
+
     pub(crate) async fn account(&self, address: Address) -> (u64, u64) {
         let account = self
             .chain

@@ -8,18 +8,23 @@ use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use protocol::TaskId;
-use protocol::result::{Digest, Manifest, ManifestFile, sha256};
+use protocol::result::{Digest, Manifest, ManifestFile, ResultLink, sha256};
+use protocol::task::TaskStatus;
 use sdk::chain::{Chain, Sender};
 use sdk::contribution::Enclave;
 use sdk::wallet::Wallet;
 use sdk::wire::pool::{
-    Assignment, FailureCause, PoolInfo, TaskFailure, ToPool, ToWorker, UPLOAD_SHA256_HEADER,
-    UPLOAD_SIGNATURE_HEADER, UPLOAD_WORKER_HEADER, hello_digest, upload_digest,
+    Assignment, FailureCause, PoolInfo, StoredResult, TaskFailure, ToPool, ToWorker,
+    UPLOAD_SHA256_HEADER, UPLOAD_SIGNATURE_HEADER, UPLOAD_WORKER_HEADER, hello_digest,
+    upload_digest,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_util::sync::CancellationToken;
 use url::Url;
+
+use crate::pool::eventually;
 
 /// What a worker does when a task comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +42,18 @@ pub(crate) enum Conduct {
     UploadsWrong,
     /// Accepts and never does anything.
     Sleeps,
+    /// Does not even answer.
+    Mute,
     /// Contributes and never reveals.
     Silent,
     /// Honest, with a result for the requester's contract.
     CallsBack,
+    /// Honest, by one transaction where the pool offers it: the bytes first.
+    OneStep,
+    /// The same, but it is gone once its bytes are taken.
+    DiesDelivered,
+    /// Ends the task by one transaction with a link to nowhere: no bytes for the pool.
+    KeepsBytes,
 }
 
 /// A running scripted worker; dropping it ends it.
@@ -48,6 +61,8 @@ pub(crate) struct Worker {
     pub(crate) wallet: Wallet,
     /// Tasks it was given, in order.
     pub(crate) given: Arc<Mutex<Vec<TaskId>>>,
+    /// Tasks it was told are on chain now.
+    pub(crate) announced: Arc<Mutex<Vec<TaskId>>>,
     /// Tasks it was told are over.
     pub(crate) settled: watch::Receiver<HashSet<TaskId>>,
     life: JoinHandle<()>,
@@ -68,6 +83,7 @@ impl Worker {
         slots: u32,
     ) -> Self {
         let given = Arc::new(Mutex::new(Vec::new()));
+        let announced = Arc::new(Mutex::new(Vec::new()));
         let (settle, settled) = watch::channel(HashSet::new());
         let script = Script {
             sender: chain.sender(&wallet),
@@ -77,11 +93,14 @@ impl Worker {
             slots,
             given: given.clone(),
             settle: Arc::new(settle),
+            gone: CancellationToken::new(),
+            announced: announced.clone(),
             held: Arc::default(),
         };
         Self {
             wallet,
             given,
+            announced,
             settled,
             life: tokio::spawn(script.live()),
         }
@@ -97,6 +116,10 @@ struct Script {
     slots: u32,
     given: Arc<Mutex<Vec<TaskId>>>,
     settle: Arc<watch::Sender<HashSet<TaskId>>>,
+    /// Ends it for good.
+    gone: CancellationToken,
+    /// Tasks it was told are on chain now.
+    announced: Arc<Mutex<Vec<TaskId>>>,
     /// What a journal would hold: the tasks at hand and their results.
     held: Arc<Mutex<HashMap<TaskId, Held>>>,
 }
@@ -218,6 +241,7 @@ impl Script {
         let (say, mut said) = tokio::sync::mpsc::unbounded_channel();
         loop {
             tokio::select! {
+                () = self.gone.cancelled() => return Ended::ForGood,
                 message = said.recv() => match message {
                     Some(message) => write(&mut socket, &message).await,
                     None => return Ended::TryAgain,
@@ -284,14 +308,18 @@ impl Script {
                 .unwrap()
                 .retain(|task, _| keep.contains(task)),
             ToWorker::Challenge { .. } | ToWorker::Refused { .. } => {}
+            ToWorker::Initialized { task } => self.announced.lock().unwrap().push(task),
         }
     }
 
     async fn work(&self, assignment: Assignment, say: tokio::sync::mpsc::UnboundedSender<ToPool>) {
         let task = assignment.task;
+        if self.conduct == Conduct::Mute {
+            return;
+        }
         let _ = say.send(ToPool::Accepted { task });
         let text = match self.conduct {
-            Conduct::Sleeps => return,
+            Conduct::Sleeps | Conduct::Mute => return,
             Conduct::Fails => {
                 let failure = TaskFailure {
                     cause: FailureCause::Application,
@@ -315,6 +343,9 @@ impl Script {
             | Conduct::Dies
             | Conduct::UploadsWrong
             | Conduct::Silent
+            | Conduct::OneStep
+            | Conduct::DiesDelivered
+            | Conduct::KeepsBytes
             | Conduct::CallsBack => {
                 format!("the truth about {}", assignment.index)
             }
@@ -324,6 +355,12 @@ impl Script {
             _ => result(&text),
         };
         self.held.lock().unwrap().insert(task, Held { zip, digest });
+        if matches!(
+            self.conduct,
+            Conduct::OneStep | Conduct::DiesDelivered | Conduct::KeepsBytes
+        ) {
+            return self.one_step(*Box::new(assignment), digest).await;
+        }
         let authorization = assignment.authorization;
         match sdk::contribution::contribute(
             &self.sender,
@@ -339,6 +376,40 @@ impl Script {
             }
             Err(error) => eprintln!("{} cannot contribute: {error:?}", self.wallet.address()),
         }
+    }
+}
+
+impl Script {
+    async fn one_step(&self, assignment: Assignment, digest: Digest) {
+        assert!(assignment.one_step, "the pool offers it");
+        let task = assignment.task;
+        let zip = self.held.lock().unwrap()[&task].zip.clone();
+        let mut link = ResultLink::ipfs(&blobs::Hasher::new().finish().cid.to_string());
+        if self.conduct != Conduct::KeepsBytes {
+            let answer = put(&self.pool, &self.wallet, task, zip)
+                .await
+                .expect("answered");
+            let stored: StoredResult = answer.json().await.expect("taken");
+            link = ResultLink::ipfs(&stored.blob.cid);
+        }
+        if self.conduct == Conduct::DiesDelivered {
+            return self.gone.cancel();
+        }
+        eventually(async || {
+            let view = sdk::task::view(self.sender.chain(), task).await.ok()?;
+            (view.status == TaskStatus::Active).then_some(())
+        })
+        .await;
+        let sent = sdk::contribution::contribute_and_finalize(
+            &self.sender,
+            task,
+            digest,
+            link.to_bytes(),
+            Default::default(),
+            assignment.authorization,
+            Enclave::default(),
+        );
+        sent.await.expect("finished");
     }
 }
 

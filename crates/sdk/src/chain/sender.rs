@@ -17,6 +17,7 @@
 //! is none, by one that does nothing: else those above would wait for ever.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -91,6 +92,7 @@ pub(super) struct Shared {
     address: Address,
     wallet: Wallet,
     queue: mpsc::UnboundedSender<Job>,
+    in_vain: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Sender {
@@ -112,7 +114,9 @@ impl Sender {
         let (queue, jobs) = mpsc::unbounded_channel();
         let address = wallet.address();
         let newest = chain.newest();
+        let in_vain = Arc::new(AtomicU64::new(0));
         let desk = Desk {
+            in_vain: in_vain.clone(),
             chain: chain.clone(),
             wallet: wallet.clone(),
             address,
@@ -134,6 +138,7 @@ impl Sender {
                 address,
                 wallet,
                 queue,
+                in_vain,
             }),
         }
     }
@@ -152,6 +157,12 @@ impl Sender {
     #[must_use]
     pub fn wallet(&self) -> &Wallet {
         &self.shared.wallet
+    }
+
+    /// How many of its transactions were mined and did nothing, since it was made: gas paid in vain.
+    #[must_use]
+    pub fn in_vain(&self) -> u64 {
+        self.shared.in_vain.load(Ordering::Relaxed)
     }
 
     /// The chain it sends to.
@@ -344,6 +355,7 @@ struct InFlight {
 
 /// The sender's task: everything about nonces happens here, one thing at a time.
 struct Desk {
+    in_vain: Arc<AtomicU64>,
     chain: Chain,
     wallet: Wallet,
     address: Address,
@@ -820,6 +832,7 @@ impl Desk {
         if receipt.inner.status() {
             flight.job.answer(Ok(Receipt::from(receipt)));
         } else {
+            self.in_vain.fetch_add(1, Ordering::Relaxed);
             let (chain, address) = (self.chain.clone(), self.address);
             tokio::spawn(async move {
                 let error = why_it_failed(&chain, address, &flight.job, &receipt).await;
