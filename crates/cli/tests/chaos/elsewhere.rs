@@ -1,0 +1,76 @@
+//! All roles as processes on somebody else's chain: anvil, with a block every two seconds.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use protocol::{payment::Nrlc, task::TaskStatus};
+use testchain::{Engine, Mining, Options};
+use testkit::{
+    audit::audit,
+    errand,
+    process_town::{ProcessTown, ProcessTownOptions, Settled, answer, new_folder},
+};
+
+use crate::{add, alone_on_the_machine, options, program};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_roles_run_on_anvil_with_blocks_of_two_seconds() -> anyhow::Result<()> {
+    let _alone = alone_on_the_machine().await;
+    let wanted = Options::default().on(Engine::Anvil).bare();
+    let chain = match testchain::start(wanted).await {
+        Ok(chain) => chain,
+        Err(error @ testchain::Error::NotInstalled { .. }) => {
+            eprintln!("SKIPPED: {error}");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let folder = new_folder()?;
+    let file = folder.path().join("deployment.json");
+    let rpc = chain.http_url();
+    deploy(&rpc, &file, &chain.accounts()[0].key.to_string()).await?;
+    chain
+        .set_mining(Mining::Interval(Duration::from_secs(2)))
+        .await?;
+
+    let settled = Settled::At {
+        rpc: rpc.parse()?,
+        deployment: file,
+    };
+    let mut town = ProcessTown::start(
+        folder,
+        ProcessTownOptions {
+            settled,
+            ..options(1)
+        },
+    )
+    .await?;
+    for number in 1..=2 {
+        add(&mut town, &format!("honest-{number}"), "honest").await?;
+    }
+    let app = town.publish(errand(), Nrlc::rlc(1)).await?;
+    let rented = town.rent(app, 6, 4, &["write", "tile {index}"]).await?;
+    let statuses = town.over(&rented.tasks, Duration::from_secs(60)).await?;
+    ensure!(statuses == [TaskStatus::Completed; 6], "{statuses:?}");
+    for (index, &task) in rented.tasks.iter().enumerate() {
+        ensure!(town.words(task).await? == format!("tile {index}"));
+    }
+    let audit = audit(&town.chain, &rented.deals, &town.honest()).await?;
+    ensure!(audit.wrong.is_empty(), "{:#?}", audit.wrong);
+    town.finish().await
+}
+
+/// Puts the contracts on a chain with `oxec chain deploy`, as the one whose key this is.
+async fn deploy(rpc: &str, file: &std::path::Path, key: &str) -> anyhow::Result<()> {
+    let words = [
+        "chain",
+        "deploy",
+        "--rpc",
+        rpc,
+        "--out",
+        &file.to_string_lossy(),
+    ];
+    answer(program(), &words, &[("OXEC_PRIVATE_KEY", key)])
+        .await
+        .map(drop)
+}
