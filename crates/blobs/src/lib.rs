@@ -22,6 +22,7 @@ mod door;
 mod error;
 mod landing;
 mod reach;
+mod serve;
 mod store;
 
 pub use address::{Address, Hasher, Stored};
@@ -29,4 +30,5 @@ pub use client::{Client, Fetched, fetch_url};
 pub use door::{DoorOptions, door};
 pub use error::BlobError;
 pub use reach::Reach;
+pub use serve::{ServeOptions, serve};
 pub use store::{Blob, Store, Writer};

@@ -9,7 +9,7 @@ use protocol::order::{OrderKind, Signed};
 use sdk::wire::market::{
     Health, ListAnswer, OrderQuery, OrderStatus, Record, Unpublish, UnpublishTarget,
 };
-use tokio::sync::RwLock;
+use tokio::sync::Mutex;
 
 use crate::db::{Db, NewOrder};
 use crate::filter::Filter;
@@ -26,9 +26,8 @@ pub(crate) struct Market {
     pub(crate) db: Db,
     pub(crate) law: Law,
     pub(crate) login: Login,
-    /// Read while an order is judged and written, written while the chain's news is: so that no match can slip in
-    /// between the look at the chain and the entry in the book.
-    pub(crate) truth: RwLock<()>,
+    /// Held while an account's orders are counted and one is added; never while the chain is asked.
+    pub(crate) counting: Mutex<()>,
     /// The block up to which the book is true.
     pub(crate) followed_block: AtomicU64,
 }
@@ -82,21 +81,7 @@ impl Market {
         let kind = kind_name(O::KIND);
         let hash = order.hash(&self.law.chain().domain());
 
-        let _unchanging = self.truth.read().await;
-        if let Some(entry) = self.db.entry(hash).await?
-            && entry.status == OrderStatus::Open
-        {
-            return Err(Refusal::Forbidden(format!(
-                "{kind} with orderHash {hash} is already published"
-            )));
-        }
-        let open = self.db.count_open(Some((O::KIND, caller))).await?;
-        if open >= self.options.orders_per_signer {
-            return Err(Refusal::Forbidden(format!(
-                "{caller} has {open} open {kind}s, and no more than {} are allowed: unpublish some first",
-                self.options.orders_per_signer
-            )));
-        }
+        self.room_for(caller, O::KIND, hash).await?;
         let standing = self.judge(caller, hash, order).await?;
         let block = self.followed_block.load(Ordering::Relaxed);
         let new = NewOrder {
@@ -107,9 +92,46 @@ impl Market {
             published_ms: now_ms(),
             block,
         };
-        self.db.insert(new).await?;
+        {
+            // The chain has been asked meanwhile, and others may have published.
+            let _counting = self.counting.lock().await;
+            self.room_for(caller, O::KIND, hash).await?;
+            self.db.insert(new).await?;
+        }
+        // What happened on chain between our look and the entry was told when the book did not know the order: one more
+        // look. What happens from now on finds it there.
+        if let Some(entry) = self.db.entry(hash).await?
+            && let Err(refusal) = self.look_at(entry).await
+        {
+            tracing::warn!(order.hash = %hash, error = %refusal, "cannot look at a new order again for now");
+        }
         tracing::info!(order.hash = %hash, order.kind = kind, signer = %caller, "order published");
         self.find(hash).await
+    }
+
+    /// Whether this account may have one more order of the kind in the book.
+    async fn room_for(
+        &self,
+        caller: Address,
+        of: OrderKind,
+        hash: OrderHash,
+    ) -> Result<(), Refusal> {
+        let kind = kind_name(of);
+        if let Some(entry) = self.db.entry(hash).await?
+            && entry.status == OrderStatus::Open
+        {
+            return Err(Refusal::Forbidden(format!(
+                "{kind} with orderHash {hash} is already published"
+            )));
+        }
+        let open = self.db.count_open(Some((of, caller))).await?;
+        if open >= self.options.orders_per_signer {
+            return Err(Refusal::Forbidden(format!(
+                "{caller} has {open} open {kind}s, and no more than {} are allowed: unpublish some first",
+                self.options.orders_per_signer
+            )));
+        }
+        Ok(())
     }
 
     /// Everything the hub would look at, in the order in which a person would want to hear of it.
@@ -212,7 +234,6 @@ impl Market {
             OrderKind::Workerpool => what.workerpool,
             OrderKind::Request => what.requester,
         };
-        let _unchanging = self.truth.read().await;
         let chosen = match (what.target, what.order_hash, subject) {
             (UnpublishTarget::OrderHash, Some(hash), _) => {
                 let entry = self.db.entry(hash).await?.filter(|entry| {

@@ -16,6 +16,9 @@ pub struct Options {
     /// Address of the HTTP door. Default 127.0.0.1 with a free port.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
+    /// How many connections the door takes on.
+    #[serde(default)]
+    pub serving: blobs::ServeOptions,
     /// Largest request body, bytes; bounds the length of an order's `params` and signature. Default 64 KiB.
     #[serde(default = "default_body_limit_bytes")]
     pub body_limit_bytes: usize,
@@ -35,6 +38,7 @@ impl Options {
         Self {
             database: database.into(),
             listen: default_listen(),
+            serving: blobs::ServeOptions::default(),
             body_limit_bytes: default_body_limit_bytes(),
             orders_per_signer: default_orders_per_signer(),
             safety_net_secs: default_safety_net_secs(),

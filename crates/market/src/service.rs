@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use alloy_primitives::Address;
 use sdk::chain::{Chain, ChainError};
 use tokio::net::TcpListener;
-use tokio::sync::RwLock;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -21,9 +20,6 @@ use crate::law::Law;
 use crate::login::Login;
 use crate::truth::TOLD_AGAIN;
 use crate::{Options, door};
-
-/// How long visitors have to finish their requests when the market stops.
-const LAST_ORDERS: Duration = Duration::from_secs(3);
 
 /// The market; see [`Service::start`].
 #[derive(Debug)]
@@ -128,7 +124,7 @@ impl Service {
             db,
             login: Login::new(deployment.chain_id),
             law: Law::new(chain.clone()),
-            truth: RwLock::new(()),
+            counting: Mutex::new(()),
             followed_block: AtomicU64::new(followed),
             options,
         });
@@ -144,21 +140,8 @@ impl Service {
         });
 
         let router = door::router(market.clone());
-        let server_stop = stop.clone();
-        tasks.spawn(async move {
-            let closing = server_stop.clone();
-            let server = axum::serve(listener, router).with_graceful_shutdown(closing.cancelled_owned());
-            let too_late = async {
-                server_stop.cancelled().await;
-                tokio::time::sleep(LAST_ORDERS).await;
-            };
-            tokio::select! {
-                served = server => if let Err(error) = served {
-                    tracing::error!(%error, "the market's door is broken");
-                },
-                () = too_late => tracing::warn!("the market stopped while requests were still being served"),
-            }
-        });
+        let serving = market.options.serving;
+        tasks.spawn(blobs::serve(listener, router, serving, stop.clone()));
         tasks.close();
         tracing::info!(%address, chain.id = deployment.chain_id, hub = %deployment.hub, "market open");
         Ok(Handle {

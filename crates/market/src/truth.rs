@@ -4,6 +4,9 @@
 //! moved. What stands in the book is then what the hub answers now, not what was counted along. Once in a while every
 //! order that may yet be matched is looked at, for what events of the hub do not tell (an asset changed hands) and
 //! as a net under everything else.
+//!
+//! No lock is held while the chain is asked. An answer that comes late may overwrite a newer one, but then the event that
+//! made the difference is still to be taken, here, one after the other, and puts it right.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -87,14 +90,12 @@ impl Market {
             Followed::Blocks { to_block, events } => {
                 let touched = touched(events, self.law.chain().deployment().hub);
                 if touched != Touched::default() {
-                    let _changing = self.truth.write().await;
                     self.look_again(&touched, *to_block).await?;
                 }
                 *to_block
             }
             Followed::Reorganised { back_to } => {
                 tracing::info!(back_to, "the chain was reorganised");
-                let _changing = self.truth.write().await;
                 let entries = self.db.entries_changed_after(*back_to).await?;
                 self.reconcile(entries, &BTreeMap::new(), Look::Everything, *back_to)
                     .await?;
@@ -119,11 +120,10 @@ impl Market {
             .await
     }
 
-    /// Every order that may yet be matched, a page at a time, so that visitors are not kept waiting.
+    /// Every order that may yet be matched, a page at a time.
     pub(crate) async fn look_at_all(&self) -> Result<(), Refusal> {
         let mut after = 0;
         loop {
-            let _changing = self.truth.write().await;
             let (entries, last) = self.db.entries_after(after).await?;
             let Some(last) = last else { return Ok(()) };
             let block = self.followed_block.load(Ordering::Relaxed);
@@ -131,6 +131,13 @@ impl Market {
                 .await?;
             after = last;
         }
+    }
+
+    /// One order, all of it.
+    pub(crate) async fn look_at(&self, entry: Entry) -> Result<(), Refusal> {
+        let block = self.followed_block.load(Ordering::Relaxed);
+        self.reconcile(vec![entry], &BTreeMap::new(), Look::Everything, block)
+            .await
     }
 
     /// Asks the chain about these orders and writes down what changed.

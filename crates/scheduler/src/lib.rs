@@ -200,29 +200,12 @@ impl Service {
         tasks.spawn(memory::sweep(context.clone()));
         reconcile::start(&context);
         let router = door::router(context.clone());
-        tasks.spawn(serve(listener, router, stop.clone()));
+        let serving = context.options.serving;
+        tasks.spawn(blobs::serve(listener, router, serving, stop.clone()));
         tracing::info!(%url, workerpool = %context.options.workerpool, next_block, "the pool is open");
         Ok(Handle {
             running: Arc::new(Running { url, context }),
         })
-    }
-}
-
-async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
-    let closing = stop.clone();
-    let serving =
-        axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await });
-    let overdue = async {
-        closing.cancelled().await;
-        tokio::time::sleep(SHUTDOWN_WITHIN / 2).await;
-    };
-    tokio::select! {
-        ended = serving => {
-            if let Err(error) = ended {
-                tracing::error!(%error, "the door closed by itself");
-            }
-        }
-        () = overdue => tracing::info!("requests under way were cut off"),
     }
 }
 

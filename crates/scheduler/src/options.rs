@@ -27,6 +27,9 @@ pub struct Options {
     /// How the world reaches the door when it is not by `listen` (behind a proxy). Default: `http://<listen>`.
     #[serde(default)]
     pub public_url: Option<Url>,
+    /// How many connections the door takes on.
+    #[serde(default)]
+    pub serving: blobs::ServeOptions,
     /// Blob doors (markets, other pools) that are asked for an app or input this pool does not hold. Default none.
     #[serde(default)]
     pub peers: Vec<Url>,
@@ -120,6 +123,7 @@ impl Options {
             runtime_profile: runtime_profile.into(),
             listen: default_listen(),
             public_url: None,
+            serving: blobs::ServeOptions::default(),
             peers: Vec::new(),
             uploads: default_uploads(),
             upload_limit_bytes: default_upload_limit_bytes(),

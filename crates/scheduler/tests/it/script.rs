@@ -24,8 +24,6 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::pool::eventually;
-
 /// What a worker does when a task comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Conduct {
@@ -395,11 +393,12 @@ impl Script {
         if self.conduct == Conduct::DiesDelivered {
             return self.gone.cancel();
         }
-        eventually(async || {
-            let view = sdk::task::view(self.sender.chain(), task).await.ok()?;
-            (view.status == TaskStatus::Active).then_some(())
-        })
-        .await;
+        while sdk::task::view(self.sender.chain(), task)
+            .await
+            .is_ok_and(|view| view.status == TaskStatus::Unset)
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let sent = sdk::contribution::contribute_and_finalize(
             &self.sender,
             task,
