@@ -29,9 +29,9 @@ abstract contract Registry is IRegistry, ERC721Enumerable, Ownable {
     /// @inheritdoc IRegistry
     string public baseURI;
 
-    constructor(address master_, string memory name_, string memory symbol_)
+    constructor(address owner_, address master_, string memory name_, string memory symbol_)
         ERC721(name_, symbol_)
-        Ownable(msg.sender)
+        Ownable(owner_)
     {
         master = master_;
         proxyCodeHash = keccak256(type(EntryProxy).creationCode);

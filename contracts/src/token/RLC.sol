@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-// The RLC token: 87 million, minted once to the deployer and never again. It has no owner, no lock and no faucet:
+// The RLC token: 87 million, minted once to the holder named at its creation and never again. It has no owner, no lock and no faucet:
 // nobody stands above a holder. Where a real RLC already lives on a chain, the hub is given that one instead.
 
 import { IApprovalReceiver, IRLC } from "../interfaces/IRLC.sol";
@@ -14,8 +14,8 @@ contract RLC is ERC20, ERC20Permit, IRLC {
     /// @inheritdoc IRLC
     uint256 public constant initialSupply = 87_000_000 * 1e9;
 
-    constructor() ERC20("iExec RLC Token", "RLC") ERC20Permit("iExec RLC Token") {
-        _mint(msg.sender, initialSupply);
+    constructor(address holder) ERC20("iExec RLC Token", "RLC") ERC20Permit("iExec RLC Token") {
+        _mint(holder, initialSupply);
     }
 
     /// @inheritdoc IERC20Metadata

@@ -67,7 +67,7 @@ contract StrangeTest is Town {
         token = new StrangeToken();
         address governance = vm.deployCode("HubGovernance.sol:HubGovernance");
         address orders = vm.deployCode("HubOrders.sol:HubOrders", abi.encode(governance));
-        strange = IHub(vm.deployCode("Hub.sol:Hub", abi.encode(orders)));
+        strange = IHub(vm.deployCode("Hub.sol:Hub", abi.encode(orders, address(this))));
         strange.configure(
             address(token), "", "", 9, address(apps), address(datasets), address(pools), address(new FormerHub())
         );

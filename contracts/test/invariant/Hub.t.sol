@@ -19,16 +19,16 @@ contract HubInvariantTest is Test {
     Crowd private crowd;
 
     function setUp() public {
-        token = IRLC(vm.deployCode("RLC.sol:RLC"));
-        IAppRegistry apps = IAppRegistry(vm.deployCode("AppRegistry.sol:AppRegistry"));
-        IDatasetRegistry datasets = IDatasetRegistry(vm.deployCode("DatasetRegistry.sol:DatasetRegistry"));
-        IWorkerpoolRegistry pools = IWorkerpoolRegistry(vm.deployCode("WorkerpoolRegistry.sol:WorkerpoolRegistry"));
+        token = IRLC(vm.deployCode("RLC.sol:RLC", abi.encode(address(this))));
+        IAppRegistry apps = IAppRegistry(vm.deployCode("AppRegistry.sol:AppRegistry", abi.encode(address(this))));
+        IDatasetRegistry datasets = IDatasetRegistry(vm.deployCode("DatasetRegistry.sol:DatasetRegistry", abi.encode(address(this))));
+        IWorkerpoolRegistry pools = IWorkerpoolRegistry(vm.deployCode("WorkerpoolRegistry.sol:WorkerpoolRegistry", abi.encode(address(this))));
         apps.initialize(address(0));
         datasets.initialize(address(0));
         pools.initialize(address(0));
         address governance = vm.deployCode("HubGovernance.sol:HubGovernance");
         address orders = vm.deployCode("HubOrders.sol:HubOrders", abi.encode(governance));
-        hub = IHub(vm.deployCode("Hub.sol:Hub", abi.encode(orders)));
+        hub = IHub(vm.deployCode("Hub.sol:Hub", abi.encode(orders, address(this))));
         address former = address(new FormerHub());
         hub.configure(address(token), "Staked RLC", "SRLC", 9, address(apps), address(datasets), address(pools), former);
         hub.createCategory("XS", "", 300);

@@ -37,9 +37,9 @@ contract RegistriesTest is Test {
     bytes32 private constant CHECKSUM = keccak256("the program");
 
     function setUp() public {
-        apps = new AppRegistry();
-        datasets = new DatasetRegistry();
-        pools = new WorkerpoolRegistry();
+        apps = new AppRegistry(address(this));
+        datasets = new DatasetRegistry(address(this));
+        pools = new WorkerpoolRegistry(address(this));
         apps.initialize(address(0));
         datasets.initialize(address(0));
         pools.initialize(address(0));
@@ -277,9 +277,9 @@ contract RegistriesTest is Test {
 
     function test_an_entry_of_a_predecessor_is_registered_and_owned_there() public {
         address old = createApp(alice, "a");
-        AppRegistry second = new AppRegistry();
+        AppRegistry second = new AppRegistry(address(this));
         second.initialize(address(apps));
-        AppRegistry third = new AppRegistry();
+        AppRegistry third = new AppRegistry(address(this));
         third.initialize(address(second));
 
         vm.assertTrue(third.isRegistered(old));
@@ -295,7 +295,7 @@ contract RegistriesTest is Test {
     }
 
     function test_a_registry_is_initialized_once() public {
-        AppRegistry fresh = new AppRegistry();
+        AppRegistry fresh = new AppRegistry(address(this));
         vm.assertFalse(fresh.initialized());
         fresh.initialize(address(apps));
         vm.assertTrue(fresh.initialized());
@@ -308,7 +308,7 @@ contract RegistriesTest is Test {
 
     function test_a_stranger_administers_nothing() public {
         bytes memory refusal = abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, bob);
-        AppRegistry fresh = new AppRegistry();
+        AppRegistry fresh = new AppRegistry(address(this));
         vm.startPrank(bob);
         vm.expectRevert(refusal);
         fresh.initialize(address(0));

@@ -67,13 +67,13 @@ abstract contract Town is Test {
     function setUp() public virtual {
         vm.warp(START);
         // Deployed from the artifacts, so that a test contract is small and quick to compile.
-        rlc = IRLC(vm.deployCode("RLC.sol:RLC"));
-        apps = IAppRegistry(vm.deployCode("AppRegistry.sol:AppRegistry"));
-        datasets = IDatasetRegistry(vm.deployCode("DatasetRegistry.sol:DatasetRegistry"));
-        pools = IWorkerpoolRegistry(vm.deployCode("WorkerpoolRegistry.sol:WorkerpoolRegistry"));
+        rlc = IRLC(vm.deployCode("RLC.sol:RLC", abi.encode(address(this))));
+        apps = IAppRegistry(vm.deployCode("AppRegistry.sol:AppRegistry", abi.encode(address(this))));
+        datasets = IDatasetRegistry(vm.deployCode("DatasetRegistry.sol:DatasetRegistry", abi.encode(address(this))));
+        pools = IWorkerpoolRegistry(vm.deployCode("WorkerpoolRegistry.sol:WorkerpoolRegistry", abi.encode(address(this))));
         address governance = vm.deployCode("HubGovernance.sol:HubGovernance");
         address orders = vm.deployCode("HubOrders.sol:HubOrders", abi.encode(governance));
-        hub = IHub(vm.deployCode("Hub.sol:Hub", abi.encode(orders)));
+        hub = IHub(vm.deployCode("Hub.sol:Hub", abi.encode(orders, address(this))));
         apps.initialize(address(0));
         datasets.initialize(address(0));
         pools.initialize(address(0));

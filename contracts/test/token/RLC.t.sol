@@ -64,17 +64,17 @@ contract RLCTest is Test {
     address private bob;
 
     function setUp() public {
-        token = new RLC();
+        token = new RLC(address(this));
         (alice, aliceKey) = someoneWithKey("alice");
         bob = someone("bob");
         token.transfer(alice, 1_000e9);
     }
 
-    function test_the_deployer_gets_87_million_with_nine_decimals() public {
-        RLC fresh = new RLC();
+    function test_the_named_holder_gets_87_million_with_nine_decimals() public {
+        RLC fresh = new RLC(bob);
         vm.assertEq(fresh.totalSupply(), 87_000_000e9);
         vm.assertEq(fresh.initialSupply(), 87_000_000e9);
-        vm.assertEq(fresh.balanceOf(address(this)), 87_000_000e9);
+        vm.assertEq(fresh.balanceOf(bob), 87_000_000e9);
         vm.assertEq(fresh.decimals(), 9);
         vm.assertEq(fresh.name(), "iExec RLC Token");
         vm.assertEq(fresh.symbol(), "RLC");

@@ -148,7 +148,7 @@ impl Town {
     /// A town on paper, without a chain.
     pub(crate) fn on_paper() -> Self {
         let deployer = Person::deployer().address;
-        let deployment = protocol::deployment::plan(31_337, deployer, 0).deployment;
+        let deployment = protocol::deployment::plan(31_337, deployer).deployment;
         Self::new(&deployment, [0xaa, 0xdd, 0xbb].map(Address::repeat_byte))
     }
 

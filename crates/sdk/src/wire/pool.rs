@@ -289,7 +289,7 @@ mod tests {
             workerpool: Address::ZERO,
             owner: Address::ZERO,
             description: String::new(),
-            deployment: protocol::deployment::plan(1, Address::ZERO, 0).deployment,
+            deployment: protocol::deployment::plan(1, Address::ZERO).deployment,
             rpc: rpc.parse().expect("a URL"),
             runtime_profile: String::new(),
             workers: 0,

@@ -1,5 +1,6 @@
 //! The SDK against a real chain in this process, with the real contracts.
 
+mod deploy;
 mod follow;
 mod market;
 mod payment;
