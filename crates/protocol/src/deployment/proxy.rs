@@ -18,7 +18,7 @@ pub const CODE: [u8; 69] = hex!(
 );
 
 /// Who signed its creation, once and for all.
-pub const SIGNER: Address = address!("0x3fAB184622Dc19b6109349B94811493BF45362c0");
+pub const SIGNER: Address = address!("0x3fAB184622Dc19b6109349B94811493BF2a45362");
 
 /// What that sender needs to have, in wei: 100,000 gas at 100 gwei.
 pub const COST_WEI: u128 = 10_000_000_000_000_000;
@@ -27,3 +27,18 @@ pub const COST_WEI: u128 = 10_000_000_000_000_000;
 pub static TRANSACTION: Bytes = bytes!(
     "f8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba02222222222222222222222222222222222222222222222222222222222222222a02222222222222222222222222222222222222222222222222222222222222222"
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_stands_where_the_first_transaction_of_its_signer_puts_it() {
+        assert_eq!(SIGNER.create(0), ADDRESS);
+    }
+
+    #[test]
+    fn its_code_is_in_the_transaction_that_creates_it() {
+        assert!(TRANSACTION.windows(CODE.len()).any(|part| part == CODE));
+    }
+}
