@@ -114,10 +114,23 @@ impl Chain {
         &mut self.machine.ctx.journaled_state.database
     }
 
-    fn put(&mut self, address: Address, code: &[u8]) {
+    /// Puts code somewhere, whatever was there before.
+    pub(crate) fn put(&mut self, address: Address, code: &[u8]) {
         let code = Bytecode::new_raw(Bytes::copy_from_slice(code));
         self.db_mut()
             .insert_account_info(address, AccountInfo::from_bytecode(code));
+    }
+
+    /// A word of storage.
+    pub(crate) fn word(&self, address: Address, slot: U256) -> U256 {
+        self.db().storage_ref(address, slot).expect("in memory")
+    }
+
+    /// Writes a word of storage behind its contract's back.
+    pub(crate) fn set_word(&mut self, address: Address, slot: U256, word: U256) {
+        self.db_mut()
+            .insert_account_storage(address, slot, word)
+            .expect("in memory");
     }
 
     fn send(
@@ -209,12 +222,9 @@ impl Law for Chain {
     }
 
     fn set_score(&mut self, worker: Address, score: U256) {
-        let slot = score_word(worker);
-        let hub = self.deployment.hub;
-        let word = self.db().storage_ref(hub, slot).expect("in memory");
-        self.db_mut()
-            .insert_account_storage(hub, slot, word | score << 192)
-            .expect("in memory");
+        let (hub, slot) = (self.deployment.hub, score_word(worker));
+        let word = self.word(hub, slot);
+        self.set_word(hub, slot, word | score << 192);
     }
 }
 

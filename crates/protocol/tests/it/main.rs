@@ -10,6 +10,7 @@ mod seeds;
 mod town;
 mod words;
 
+mod faults;
 mod lives;
 mod twin;
 mod walk;

@@ -39,6 +39,12 @@ static START: LazyLock<(State, Town, Directory)> = LazyLock::new(|| {
     (chain.state(), town, directory)
 });
 
+/// Both sides, ready for a life.
+pub(crate) fn start() -> (Chain, Town) {
+    let (state, town, _) = &*START;
+    (state.chain(), town.clone())
+}
+
 /// Everybody has deposited 500 RLC. Workers of some history weigh more: 2, 3, 4 and 9.
 pub(crate) fn prepare(law: &mut impl Law, town: &mut Town) {
     for sender in town.everybody() {

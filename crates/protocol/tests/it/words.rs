@@ -22,12 +22,13 @@ use crate::town::Town;
 const ORDERS: u64 = 0;
 const TASKS: u64 = 1;
 const ACCOUNTS: u64 = 2;
-const HOUSE: u64 = 3;
+pub(crate) const HOUSE: u64 = 3;
 const ALLOWANCES: u64 = 4;
 const OWNER: u64 = 5;
 const TEE_BROKER: u64 = 12;
-const CALLBACK_GAS: u64 = 14;
-const CATEGORIES: u64 = 15;
+pub(crate) const FORMER_HUB: u64 = 13;
+pub(crate) const CALLBACK_GAS: u64 = 14;
+pub(crate) const CATEGORIES: u64 = 15;
 const CATEGORY_TIMES: u64 = 16;
 
 // The token's.
@@ -47,6 +48,11 @@ fn entry_of(key: impl SolValue, slot: U256) -> U256 {
 /// Where the hub keeps a worker's score, above balance and frozen money.
 pub(crate) fn score_word(worker: Address) -> U256 {
     entry_of(worker, U256::from(ACCOUNTS))
+}
+
+/// Where the hub keeps the first word of a task.
+pub(crate) fn task_word(task: TaskId) -> U256 {
+    entry_of(task.0, U256::from(TASKS))
 }
 
 /// What is written where. The part that is the same in every life is shared between them.
@@ -145,8 +151,7 @@ impl Directory {
                 .insert(entry_of(order.0, U256::from(ORDERS)), *order);
         }
         for task in hub.tasks.keys() {
-            self.tasks
-                .insert(entry_of(task.0, U256::from(TASKS)), *task);
+            self.tasks.insert(task_word(*task), *task);
         }
     }
 }

@@ -1,0 +1,1843 @@
+//! What can be broken about each verb, and what the hub says to it.
+
+#![expect(
+    non_snake_case,
+    reason = "errors are made of variables that are called as in the ABI"
+)]
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_sol_types::SolCall;
+use protocol::abi::{Hub as abi, RLC};
+use protocol::contribution::{ContributionStatus, hash, seal};
+use protocol::model::Refusal;
+use protocol::order::Tag;
+use protocol::payment::Nrlc;
+use protocol::result::Digest;
+use protocol::task::TaskStatus;
+use protocol::{DealId, TaskId};
+
+use super::good::category;
+use super::{
+    Fault, Kind, LIE, NOBODY, TRUTH, World, confidential, error, initialize, nothing, number,
+    without_dataset,
+};
+use crate::deed::Deed;
+use crate::town::{GROUP, T};
+
+pub(super) const FAULTS: &[Fault] = &[
+    // Payment.
+    ("deposit", "more than the payer holds of the token", |w| {
+        let sender = w.requester();
+        let refusal = RLC::ERC20InsufficientBalance {
+            sender,
+            balance: Nrlc::rlc(500).0,
+            needed: Nrlc::rlc(501).0,
+        };
+        let attempt = w.verb(
+            sender,
+            abi::depositCall {
+                amount: Nrlc::rlc(501).0,
+            },
+        );
+        (
+            attempt,
+            token(RLC::RLCErrors::ERC20InsufficientBalance(refusal)),
+        )
+    }),
+    ("deposit", "the payer did not let the hub take it", |w| {
+        let spender = w.town.hub.address();
+        let refusal = RLC::ERC20InsufficientAllowance {
+            spender,
+            allowance: U256::ZERO,
+            needed: U256::ONE,
+        };
+        let attempt = w.verb(NOBODY, abi::depositCall { amount: U256::ONE });
+        (
+            attempt,
+            token(RLC::RLCErrors::ERC20InsufficientAllowance(refusal)),
+        )
+    }),
+    ("depositFor", "for nobody", |w| {
+        let verb = abi::depositForCall {
+            amount: U256::ONE,
+            target: Address::ZERO,
+        };
+        (w.verb(w.requester(), verb), error!(ZeroAddress {}))
+    }),
+    ("depositForArray", "an amount too many", |w| {
+        let verb = abi::depositForArrayCall {
+            amounts: vec![U256::ONE; 3],
+            targets: vec![NOBODY; 2],
+        };
+        (
+            w.verb(w.requester(), verb),
+            error!(LengthMismatch {
+                left: number(3),
+                right: number(2)
+            }),
+        )
+    }),
+    ("receiveApproval", "by another than the token", |w| {
+        let (sender, rlc) = (w.requester(), w.rlc());
+        let verb = abi::receiveApprovalCall {
+            sender,
+            amount: U256::ONE,
+            token: rlc,
+            data: Bytes::new(),
+        };
+        (
+            w.verb(sender, verb),
+            error!(NotTheToken { sender, token: rlc }),
+        )
+    }),
+    (
+        "a payment through the token",
+        "a call of another verb",
+        |w| {
+            let data: Bytes = abi::claimCall { taskid: B256::ZERO }.abi_encode().into();
+            let selector = abi::claimCall::SELECTOR.into();
+            (
+                w.paying_in(w.requester(), data),
+                error!(UnsupportedOperation { selector }),
+            )
+        },
+    ),
+    (
+        "a payment through the token",
+        "three bytes of a call",
+        |w| {
+            let data = Bytes::copy_from_slice(&abi::matchOrdersCall::SELECTOR[..3]);
+            let [a, b, c, _] = abi::matchOrdersCall::SELECTOR;
+            (
+                w.paying_in(w.requester(), data),
+                error!(UnsupportedOperation {
+                    selector: [a, b, c, 0].into()
+                }),
+            )
+        },
+    ),
+    (
+        "a payment through the token",
+        "somebody else's request",
+        |w| {
+            let (caller, requester) = (w.town.sponsor.address, w.requester());
+            (
+                w.paying_in(caller, w.good_match()),
+                error!(CallerIsNotTheRequester { caller, requester }),
+            )
+        },
+    ),
+    (
+        "a payment through the token",
+        "a match that cannot be read",
+        |w| {
+            // The requester stands where the hub looks for it, and all else is missing.
+            let mut data = abi::matchOrdersCall::SELECTOR.to_vec();
+            data.extend([0; 96]);
+            data.extend(U256::from(128).to_be_bytes::<32>());
+            data.extend([0; 192]);
+            data.extend(w.requester().into_word());
+            (
+                w.paying_in(w.requester(), data.into()),
+                error!(OperationFailed {}),
+            )
+        },
+    ),
+    ("withdraw", "more than there is", |w| {
+        let account = w.requester();
+        let needed = Nrlc::rlc(501).0;
+        (
+            w.verb(account, abi::withdrawCall { amount: needed }),
+            w.broke(account, needed),
+        )
+    }),
+    ("withdraw", "what is frozen", |w| {
+        w.deal(nothing);
+        let account = w.requester();
+        let needed = Nrlc::rlc(500).0;
+        (
+            w.verb(account, abi::withdrawCall { amount: needed }),
+            w.broke(account, needed),
+        )
+    }),
+    ("withdrawTo", "to nobody", |w| {
+        let verb = abi::withdrawToCall {
+            amount: U256::ONE,
+            target: Address::ZERO,
+        };
+        let refusal = RLC::ERC20InvalidReceiver {
+            receiver: Address::ZERO,
+        };
+        (
+            w.verb(w.requester(), verb),
+            token(RLC::RLCErrors::ERC20InvalidReceiver(refusal)),
+        )
+    }),
+    ("recover", "by a stranger", |w| {
+        w.by_nobody(abi::recoverCall {})
+    }),
+    ("transfer", "more than there is", |w| {
+        let account = w.requester();
+        let needed = Nrlc::rlc(501).0;
+        (
+            w.verb(
+                account,
+                abi::transferCall {
+                    recipient: NOBODY,
+                    amount: needed,
+                },
+            ),
+            w.broke(account, needed),
+        )
+    }),
+    ("transfer", "to nobody", |w| {
+        let verb = abi::transferCall {
+            recipient: Address::ZERO,
+            amount: U256::ONE,
+        };
+        (w.verb(w.requester(), verb), error!(ZeroAddress {}))
+    }),
+    ("approve", "nobody", |w| {
+        let verb = abi::approveCall {
+            spender: Address::ZERO,
+            value: U256::ONE,
+        };
+        (w.verb(w.requester(), verb), error!(ZeroAddress {}))
+    }),
+    ("increaseAllowance", "beyond what 256 bits hold", |w| {
+        w.lent(1);
+        let verb = abi::increaseAllowanceCall {
+            spender: w.town.sponsor.address,
+            added: U256::MAX,
+        };
+        (w.verb(w.requester(), verb), Refusal::Overflow)
+    }),
+    ("decreaseAllowance", "below nothing", |w| {
+        w.lent(5);
+        let (owner, spender) = (w.requester(), w.town.sponsor.address);
+        let verb = abi::decreaseAllowanceCall {
+            spender,
+            subtracted: number(6),
+        };
+        let refusal = error!(InsufficientAllowance {
+            owner,
+            spender,
+            allowance: number(5),
+            needed: number(6)
+        });
+        (w.verb(owner, verb), refusal)
+    }),
+    ("transferFrom", "more than was allowed", |w| {
+        w.lent(5);
+        let (owner, spender) = (w.requester(), w.town.sponsor.address);
+        let refusal = error!(InsufficientAllowance {
+            owner,
+            spender,
+            allowance: number(5),
+            needed: number(6)
+        });
+        (w.spending(6, NOBODY), refusal)
+    }),
+    ("transferFrom", "more than there is", |w| {
+        w.lent(5);
+        w.emptied(w.requester());
+        (w.spending(5, NOBODY), w.broke(w.requester(), number(5)))
+    }),
+    ("transferFrom", "to nobody", |w| {
+        w.lent(5);
+        (w.spending(5, Address::ZERO), error!(ZeroAddress {}))
+    }),
+    (
+        "approveAndCall",
+        "of the hub's own token, to the hub",
+        |w| {
+            let hub = w.town.hub.address();
+            let verb = abi::approveAndCallCall {
+                spender: hub,
+                value: U256::ONE,
+                data: Bytes::new(),
+            };
+            (
+                w.verb(w.requester(), verb),
+                error!(NotTheToken {
+                    sender: hub,
+                    token: hub
+                }),
+            )
+        },
+    ),
+    ("approveAndCall", "to an account without code", |w| {
+        let verb = abi::approveAndCallCall {
+            spender: NOBODY,
+            value: U256::ONE,
+            data: Bytes::new(),
+        };
+        (w.verb(w.requester(), verb), Refusal::Silent)
+    }),
+    // Orders.
+    ("manageAppOrder", "a stranger's signature", |w| {
+        w.by_stranger(
+            Kind::App,
+            &w.town.app_owner,
+            w.hash(&w.town.orders(1, 1).app),
+        )
+    }),
+    ("manageDatasetOrder", "a stranger's signature", |w| {
+        w.by_stranger(
+            Kind::Dataset,
+            &w.town.dataset_owner,
+            w.hash(&w.town.orders(1, 1).dataset),
+        )
+    }),
+    ("manageWorkerpoolOrder", "a stranger's signature", |w| {
+        w.by_stranger(
+            Kind::Workerpool,
+            &w.town.scheduler,
+            w.hash(&w.town.orders(1, 1).workerpool),
+        )
+    }),
+    ("manageRequestOrder", "a stranger's signature", |w| {
+        w.by_stranger(
+            Kind::Request,
+            &w.town.requester,
+            w.hash(&w.town.orders(1, 1).request),
+        )
+    }),
+    ("manageAppOrder", "an app that is no contract", |w| {
+        let attempt = w.by_owner(Kind::App, false, |orders| orders.app.app = NOBODY);
+        (attempt, error!(AssetWithoutOwner { asset: NOBODY }))
+    }),
+    ("manageDatasetOrder", "a dataset that is no contract", |w| {
+        let attempt = w.by_owner(Kind::Dataset, false, |orders| {
+            orders.dataset.dataset = NOBODY
+        });
+        (attempt, error!(AssetWithoutOwner { asset: NOBODY }))
+    }),
+    (
+        "manageWorkerpoolOrder",
+        "a workerpool that is no contract",
+        |w| {
+            let attempt = w.by_owner(Kind::Workerpool, false, |orders| {
+                orders.workerpool.workerpool = NOBODY
+            });
+            (attempt, error!(AssetWithoutOwner { asset: NOBODY }))
+        },
+    ),
+    ("manageAppOrder", "closing more than can be counted", |w| {
+        let attempt = w.by_owner(Kind::App, true, |orders| {
+            orders.app.volume = volume_limit() + U256::ONE
+        });
+        (attempt, too_much())
+    }),
+    (
+        "manageDatasetOrder",
+        "closing more than can be counted",
+        |w| {
+            let attempt = w.by_owner(Kind::Dataset, true, |orders| {
+                orders.dataset.volume = volume_limit() + U256::ONE
+            });
+            (attempt, too_much())
+        },
+    ),
+    (
+        "manageWorkerpoolOrder",
+        "closing more than can be counted",
+        |w| {
+            let attempt = w.by_owner(Kind::Workerpool, true, |orders| {
+                orders.workerpool.volume = volume_limit() + U256::ONE
+            });
+            (attempt, too_much())
+        },
+    ),
+    (
+        "manageRequestOrder",
+        "closing more than can be counted",
+        |w| {
+            let attempt = w.by_owner(Kind::Request, true, |orders| {
+                orders.request.volume = volume_limit() + U256::ONE
+            });
+            (attempt, too_much())
+        },
+    ),
+    // Matching, rules 00 to 1b.
+    (
+        "matchOrders",
+        "00, the workerpool works in another category",
+        |w| {
+            let attempt = w.matching(|orders| orders.workerpool.category = U256::ONE);
+            (
+                attempt,
+                error!(CategoryMismatch {
+                    requested: U256::ZERO,
+                    offered: U256::ONE
+                }),
+            )
+        },
+    ),
+    ("matchOrders", "01, there is no such category", |w| {
+        let category = number(77);
+        let attempt = w.matching(|orders| {
+            (orders.workerpool.category, orders.request.category) = (category, category)
+        });
+        let count = U256::from(w.town.hub.categories.len());
+        (attempt, error!(UnknownCategory { category, count }))
+    }),
+    (
+        "matchOrders",
+        "02, more trust than the workerpool offers",
+        |w| {
+            let attempt = w.matching(|orders| orders.request.trust = number(101));
+            (
+                attempt,
+                error!(InsufficientTrust {
+                    requested: number(101),
+                    offered: number(100)
+                }),
+            )
+        },
+    ),
+    (
+        "matchOrders",
+        "03, the app costs more than the request pays",
+        |w| {
+            let price = Nrlc::rlc(1).0 + U256::ONE;
+            let attempt = w.matching(|orders| orders.app.appprice = price);
+            (
+                attempt,
+                error!(AppOverpriced {
+                    price,
+                    maxPrice: Nrlc::rlc(1).0
+                }),
+            )
+        },
+    ),
+    (
+        "matchOrders",
+        "04, the dataset costs more than the request pays",
+        |w| {
+            let price = Nrlc::rlc(2).0 + U256::ONE;
+            let attempt = w.matching(|orders| orders.dataset.datasetprice = price);
+            (
+                attempt,
+                error!(DatasetOverpriced {
+                    price,
+                    maxPrice: Nrlc::rlc(2).0
+                }),
+            )
+        },
+    ),
+    (
+        "matchOrders",
+        "05, the workerpool costs more than the request pays",
+        |w| {
+            let price = Nrlc::rlc(10).0 + U256::ONE;
+            let attempt = w.matching(|orders| orders.workerpool.workerpoolprice = price);
+            (
+                attempt,
+                error!(WorkerpoolOverpriced {
+                    price,
+                    maxPrice: Nrlc::rlc(10).0
+                }),
+            )
+        },
+    ),
+    (
+        "matchOrders",
+        "06, the app asks for a tag the workerpool lacks",
+        |w| w.untagged(|orders| orders.app.tag = Tag::GPU.0),
+    ),
+    (
+        "matchOrders",
+        "06, the dataset asks for a tag the workerpool lacks",
+        |w| w.untagged(|orders| orders.dataset.tag = Tag::GPU.0),
+    ),
+    (
+        "matchOrders",
+        "06, the request asks for a tag the workerpool lacks",
+        |w| w.untagged(|orders| orders.request.tag = Tag::GPU.0),
+    ),
+    (
+        "matchOrders",
+        "07, the app was not made for an enclave",
+        |w| {
+            let attempt = w.matching(|orders| {
+                confidential(orders);
+                orders.app.tag = B256::ZERO;
+            });
+            (
+                attempt,
+                error!(AppNotConfidential {
+                    tag: Tag::TEE.0,
+                    appTag: B256::ZERO
+                }),
+            )
+        },
+    ),
+    ("matchOrders", "10, the request names another app", |w| {
+        let offered = w.town.app;
+        let attempt = w.matching(|orders| orders.request.app = NOBODY);
+        (
+            attempt,
+            error!(AppMismatch {
+                requested: NOBODY,
+                offered
+            }),
+        )
+    }),
+    (
+        "matchOrders",
+        "11, the request names another dataset",
+        |w| {
+            let offered = w.town.dataset;
+            let attempt = w.matching(|orders| orders.request.dataset = NOBODY);
+            (
+                attempt,
+                error!(DatasetMismatch {
+                    requested: NOBODY,
+                    offered
+                }),
+            )
+        },
+    ),
+    (
+        "matchOrders",
+        "12, the request wants another workerpool",
+        |w| {
+            let attempt = w.matching(|orders| orders.request.workerpool = GROUP);
+            (
+                attempt,
+                error!(WorkerpoolRestrictedByRequest {
+                    restriction: GROUP,
+                    account: w.town.workerpool
+                }),
+            )
+        },
+    ),
+    ("matchOrders", "13, the app wants another dataset", |w| {
+        let attempt = w.matching(|orders| orders.app.datasetrestrict = NOBODY);
+        (
+            attempt,
+            error!(DatasetRestrictedByApp {
+                restriction: NOBODY,
+                account: w.town.dataset
+            }),
+        )
+    }),
+    ("matchOrders", "14, the app wants another workerpool", |w| {
+        let attempt = w.matching(|orders| orders.app.workerpoolrestrict = NOBODY);
+        (
+            attempt,
+            error!(WorkerpoolRestrictedByApp {
+                restriction: NOBODY,
+                account: w.town.workerpool
+            }),
+        )
+    }),
+    ("matchOrders", "15, the app wants another requester", |w| {
+        let attempt = w.matching(|orders| orders.app.requesterrestrict = NOBODY);
+        (
+            attempt,
+            error!(RequesterRestrictedByApp {
+                restriction: NOBODY,
+                account: w.requester()
+            }),
+        )
+    }),
+    ("matchOrders", "16, the dataset wants another app", |w| {
+        let attempt = w.matching(|orders| orders.dataset.apprestrict = NOBODY);
+        (
+            attempt,
+            error!(AppRestrictedByDataset {
+                restriction: NOBODY,
+                account: w.town.app
+            }),
+        )
+    }),
+    (
+        "matchOrders",
+        "17, the dataset wants another workerpool",
+        |w| {
+            let attempt = w.matching(|orders| orders.dataset.workerpoolrestrict = NOBODY);
+            (
+                attempt,
+                error!(WorkerpoolRestrictedByDataset {
+                    restriction: NOBODY,
+                    account: w.town.workerpool
+                }),
+            )
+        },
+    ),
+    (
+        "matchOrders",
+        "18, the dataset wants another requester",
+        |w| {
+            let attempt = w.matching(|orders| orders.dataset.requesterrestrict = NOBODY);
+            (
+                attempt,
+                error!(RequesterRestrictedByDataset {
+                    restriction: NOBODY,
+                    account: w.requester()
+                }),
+            )
+        },
+    ),
+    ("matchOrders", "19, the workerpool wants another app", |w| {
+        let attempt = w.matching(|orders| orders.workerpool.apprestrict = NOBODY);
+        (
+            attempt,
+            error!(AppRestrictedByWorkerpool {
+                restriction: NOBODY,
+                account: w.town.app
+            }),
+        )
+    }),
+    (
+        "matchOrders",
+        "1a, the workerpool wants another dataset",
+        |w| {
+            let attempt = w.matching(|orders| orders.workerpool.datasetrestrict = NOBODY);
+            (
+                attempt,
+                error!(DatasetRestrictedByWorkerpool {
+                    restriction: NOBODY,
+                    account: w.town.dataset
+                }),
+            )
+        },
+    ),
+    (
+        "matchOrders",
+        "1b, the workerpool wants another requester",
+        |w| {
+            let attempt = w.matching(|orders| orders.workerpool.requesterrestrict = NOBODY);
+            (
+                attempt,
+                error!(RequesterRestrictedByWorkerpool {
+                    restriction: NOBODY,
+                    account: w.requester()
+                }),
+            )
+        },
+    ),
+    // Matching, rules 20 to 60: registered, signed, something left.
+    ("matchOrders", "20, the app is not registered", |w| {
+        let attempt = w.matching(|orders| (orders.app.app, orders.request.app) = (NOBODY, NOBODY));
+        (attempt, error!(AppNotRegistered { app: NOBODY }))
+    }),
+    (
+        "matchOrders",
+        "21, the app's order is signed by a stranger",
+        |w| {
+            let owner = w.town.app_owner.address;
+            let orderHash = w.hash(&w.town.orders(1, 1).app);
+            let sign = w.town.sponsor.sign(orderHash);
+            (
+                w.spoiled(|verb| verb.apporder.sign = sign),
+                error!(InvalidAppOrderSignature { orderHash, owner }),
+            )
+        },
+    ),
+    ("matchOrders", "30, the dataset is not registered", |w| {
+        let attempt = w
+            .matching(|orders| (orders.dataset.dataset, orders.request.dataset) = (NOBODY, NOBODY));
+        (attempt, error!(DatasetNotRegistered { dataset: NOBODY }))
+    }),
+    (
+        "matchOrders",
+        "31, the dataset's order is signed by a stranger",
+        |w| {
+            let owner = w.town.dataset_owner.address;
+            let orderHash = w.hash(&w.town.orders(1, 1).dataset);
+            let sign = w.town.sponsor.sign(orderHash);
+            (
+                w.spoiled(|verb| verb.datasetorder.sign = sign),
+                error!(InvalidDatasetOrderSignature { orderHash, owner }),
+            )
+        },
+    ),
+    ("matchOrders", "40, the workerpool is not registered", |w| {
+        let attempt = w.matching(|orders| orders.workerpool.workerpool = NOBODY);
+        (
+            attempt,
+            error!(WorkerpoolNotRegistered { workerpool: NOBODY }),
+        )
+    }),
+    (
+        "matchOrders",
+        "41, the workerpool's order is signed by a stranger",
+        |w| {
+            let owner = w.scheduler();
+            let orderHash = w.hash(&w.town.orders(1, 1).workerpool);
+            let sign = w.town.sponsor.sign(orderHash);
+            (
+                w.spoiled(|verb| verb.workerpoolorder.sign = sign),
+                error!(InvalidWorkerpoolOrderSignature { orderHash, owner }),
+            )
+        },
+    ),
+    (
+        "matchOrders",
+        "50, the request is signed by a stranger",
+        |w| {
+            let requester = w.requester();
+            let orderHash = w.hash(&w.town.orders(1, 1).request);
+            let sign = w.town.sponsor.sign(orderHash);
+            (
+                w.spoiled(|verb| verb.requestorder.sign = sign),
+                error!(InvalidRequestOrderSignature {
+                    orderHash,
+                    requester
+                }),
+            )
+        },
+    ),
+    ("matchOrders", "50, the request is nobody's", |w| {
+        let mut orders = w.town.orders(1, 1);
+        orders.request.requester = Address::ZERO;
+        let orderHash = w.hash(&orders.request);
+        let attempt = w.matching(|orders| orders.request.requester = Address::ZERO);
+        (
+            attempt,
+            error!(InvalidRequestOrderSignature {
+                orderHash,
+                requester: Address::ZERO
+            }),
+        )
+    }),
+    ("matchOrders", "a signature of the wrong length", |w| {
+        let attempt = w.spoiled(|verb| verb.apporder.sign = Bytes::from_static(&[1; 66]));
+        (
+            attempt,
+            error!(InvalidSignatureLength { length: number(66) }),
+        )
+    }),
+    ("matchOrders", "no signature, and none on chain", |w| {
+        let attempt = w.spoiled(|verb| verb.workerpoolorder.sign = Bytes::new());
+        (
+            attempt,
+            error!(InvalidSignatureLength { length: U256::ZERO }),
+        )
+    }),
+    ("matchOrders", "60, the app's order is used up", |w| {
+        w.used_up(|orders| orders.app.volume = U256::ZERO, [0, 1, 1, 1])
+    }),
+    ("matchOrders", "60, the dataset's order is used up", |w| {
+        w.used_up(|orders| orders.dataset.volume = U256::ZERO, [1, 0, 1, 1])
+    }),
+    (
+        "matchOrders",
+        "60, the workerpool's order is used up",
+        |w| w.used_up(|orders| orders.workerpool.volume = U256::ZERO, [1, 1, 0, 1]),
+    ),
+    ("matchOrders", "60, the request is used up", |w| {
+        w.used_up(|orders| orders.request.volume = U256::ZERO, [1, 1, 1, 0])
+    }),
+    ("matchOrders", "60, the same orders a second time", |w| {
+        w.deal(nothing);
+        w.used_up(nothing, [0, 0, 0, 0])
+    }),
+    ("matchOrders", "60, the request was closed", |w| {
+        let closing = w.by_owner(Kind::Request, true, nothing);
+        w.done(closing);
+        w.used_up(nothing, [1, 1, 1, 0])
+    }),
+    (
+        "matchOrders",
+        "the app's order is for more than can be counted",
+        |w| {
+            (
+                w.matching(|orders| orders.app.volume = volume_limit() + U256::ONE),
+                too_much(),
+            )
+        },
+    ),
+    (
+        "matchOrders",
+        "the dataset's order is for more than can be counted",
+        |w| {
+            (
+                w.matching(|orders| orders.dataset.volume = volume_limit() + U256::ONE),
+                too_much(),
+            )
+        },
+    ),
+    (
+        "matchOrders",
+        "the workerpool's order is for more than can be counted",
+        |w| {
+            (
+                w.matching(|orders| orders.workerpool.volume = volume_limit() + U256::ONE),
+                too_much(),
+            )
+        },
+    ),
+    (
+        "matchOrders",
+        "the request is for more than can be counted",
+        |w| {
+            (
+                w.matching(|orders| orders.request.volume = volume_limit() + U256::ONE),
+                too_much(),
+            )
+        },
+    ),
+    // Matching, what a deal has room for, and money.
+    (
+        "matchOrders",
+        "the app's price has more than 64 bits",
+        |w| {
+            w.too_dear(|orders, price| {
+                (orders.app.appprice, orders.request.appmaxprice) = (price, price)
+            })
+        },
+    ),
+    (
+        "matchOrders",
+        "the dataset's price has more than 64 bits",
+        |w| {
+            w.too_dear(|orders, price| {
+                (orders.dataset.datasetprice, orders.request.datasetmaxprice) = (price, price)
+            })
+        },
+    ),
+    (
+        "matchOrders",
+        "the workerpool's price has more than 64 bits",
+        |w| {
+            w.too_dear(|orders, price| {
+                (
+                    orders.workerpool.workerpoolprice,
+                    orders.request.workerpoolmaxprice,
+                ) = (price, price);
+            })
+        },
+    ),
+    (
+        "matchOrders",
+        "a worker's stake has more than 64 bits",
+        |w| {
+            // A thousand per cent of a price that fits.
+            let (stake_ratio, reward_ratio) = (1_000, 1);
+            let policy = (
+                w.call(w.scheduler()),
+                Deed::Policy {
+                    stake_ratio,
+                    reward_ratio,
+                },
+            );
+            w.done(policy);
+            let limit = U256::from(u64::MAX);
+            let attempt = w.matching(|orders| {
+                (
+                    orders.workerpool.workerpoolprice,
+                    orders.request.workerpoolmaxprice,
+                ) = (limit, limit);
+            });
+            (
+                attempt,
+                error!(PriceTooLarge {
+                    price: limit * number(10),
+                    limit
+                }),
+            )
+        },
+    ),
+    ("matchOrders", "more trust than 32 bits hold", |w| {
+        let (trust, limit) = (U256::from(1_u64 << 32), U256::from(u32::MAX));
+        let attempt =
+            w.matching(|orders| (orders.request.trust, orders.workerpool.trust) = (trust, trust));
+        (attempt, error!(TrustTooHigh { trust, limit }))
+    }),
+    ("matchOrders", "more tasks than 32 bits hold", |w| {
+        let (size, limit) = (U256::from(1_u64 << 32), U256::from(u32::MAX));
+        let attempt = w.matching(|orders| {
+            (orders.app.volume, orders.dataset.volume) = (size, size);
+            (orders.workerpool.volume, orders.request.volume) = (size, size);
+        });
+        (
+            attempt,
+            error!(TooManyTasks {
+                first: U256::ZERO,
+                size,
+                limit
+            }),
+        )
+    }),
+    (
+        "matchOrders",
+        "longer parameters than there is room for",
+        |w| {
+            let attempt = w.matching(|orders| orders.request.params = "x".repeat(24_271));
+            (
+                attempt,
+                error!(ParamsTooLong {
+                    length: number(24_271),
+                    limit: number(24_270)
+                }),
+            )
+        },
+    ),
+    ("matchOrders", "the requester cannot pay", |w| {
+        w.emptied(w.requester());
+        (w.matching(nothing), w.broke(w.requester(), Nrlc::rlc(13).0))
+    }),
+    ("matchOrders", "the scheduler cannot stake", |w| {
+        w.emptied(w.scheduler());
+        (w.matching(nothing), w.broke(w.scheduler(), Nrlc::rlc(3).0))
+    }),
+    ("sponsorMatchOrders", "the sponsor cannot pay", |w| {
+        w.emptied(w.town.sponsor.address);
+        (
+            w.sponsoring(nothing),
+            w.broke(w.town.sponsor.address, Nrlc::rlc(13).0),
+        )
+    }),
+    (
+        "sponsorMatchOrders",
+        "a request that its requester did not sign",
+        |w| {
+            let mut orders = w.town.orders(1, 1);
+            orders.request.requester = w.town.sponsor.address;
+            let orderHash = w.hash(&orders.request);
+            let requester = w.town.sponsor.address;
+            let attempt = w.sponsoring(|orders| orders.request.requester = requester);
+            (
+                attempt,
+                error!(InvalidRequestOrderSignature {
+                    orderHash,
+                    requester
+                }),
+            )
+        },
+    ),
+    // A dataset for a deal that has none.
+    (
+        "assertDatasetDealCompatibility",
+        "the order is used up",
+        |w| {
+            let mut orders = w.town.orders(1, 1);
+            orders.dataset.salt = B256::repeat_byte(8);
+            orders.dataset.volume = U256::ZERO;
+            let orderHash = w.hash(&orders.dataset);
+            let attempt = w.lending(|orders| orders.dataset.volume = U256::ZERO);
+            (
+                attempt,
+                error!(DatasetOrderConsumed {
+                    orderHash,
+                    consumed: U256::ZERO,
+                    volume: U256::ZERO
+                }),
+            )
+        },
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the dataset is not registered",
+        |w| {
+            let attempt = w.lending(|orders| orders.dataset.dataset = NOBODY);
+            (attempt, error!(DatasetNotRegistered { dataset: NOBODY }))
+        },
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the order is signed by a stranger",
+        |w| {
+            let deal = w.deal(without_dataset);
+            let order = w.town.orders(1, 1).dataset;
+            let orderHash = w.hash(&order);
+            let verb = abi::assertDatasetDealCompatibilityCall {
+                datasetorder: w.town.sign(order, &w.town.sponsor).into(),
+                dealid: deal.0,
+            };
+            let owner = w.town.dataset_owner.address;
+            (
+                w.verb(NOBODY, verb),
+                error!(InvalidDatasetOrderSignature { orderHash, owner }),
+            )
+        },
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "there is no such deal",
+        |w| {
+            (
+                w.lending_to(NO_DEAL, nothing),
+                error!(UnknownDeal { dealid: NO_DEAL.0 }),
+            )
+        },
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the deal has a dataset",
+        |w| {
+            let deal = w.deal(nothing);
+            (
+                w.lending_to(deal, nothing),
+                error!(DealHasDataset {
+                    dealid: deal.0,
+                    dataset: w.town.dataset
+                }),
+            )
+        },
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the dataset wants another app",
+        |w| {
+            let attempt = w.lending(|orders| orders.dataset.apprestrict = NOBODY);
+            (
+                attempt,
+                error!(AppRestrictedByDataset {
+                    restriction: NOBODY,
+                    account: w.town.app
+                }),
+            )
+        },
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the dataset wants another workerpool",
+        |w| {
+            let attempt = w.lending(|orders| orders.dataset.workerpoolrestrict = NOBODY);
+            (
+                attempt,
+                error!(WorkerpoolRestrictedByDataset {
+                    restriction: NOBODY,
+                    account: w.town.workerpool
+                }),
+            )
+        },
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the dataset wants another requester",
+        |w| {
+            let attempt = w.lending(|orders| orders.dataset.requesterrestrict = NOBODY);
+            (
+                attempt,
+                error!(RequesterRestrictedByDataset {
+                    restriction: NOBODY,
+                    account: w.requester()
+                }),
+            )
+        },
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the dataset asks for a tag the deal lacks",
+        |w| {
+            let attempt = w.lending(|orders| orders.dataset.tag = Tag::GPU.0);
+            (
+                attempt,
+                error!(TagNotOffered {
+                    tag: Tag::GPU.0,
+                    workerpoolTag: B256::ZERO
+                }),
+            )
+        },
+    ),
+    // Tasks.
+    ("initialize", "there is no such deal", |w| {
+        (
+            w.verb(NOBODY, initialize(NO_DEAL, 0)),
+            error!(UnknownDeal { dealid: NO_DEAL.0 }),
+        )
+    }),
+    ("initialize", "an index beyond the deal", |w| {
+        let deal = w.deal(nothing);
+        let refusal = error!(TaskIndexOutOfRange {
+            dealid: deal.0,
+            idx: U256::ONE,
+            first: U256::ZERO,
+            size: U256::ONE
+        });
+        (w.verb(NOBODY, initialize(deal, 1)), refusal)
+    }),
+    ("initialize", "a second time", |w| {
+        let deal = w.deal(nothing);
+        let task = w.started(deal);
+        let refusal = error!(TaskAlreadyInitialized {
+            taskid: task.0,
+            status: TaskStatus::Active as u8
+        });
+        (w.verb(NOBODY, initialize(deal, 0)), refusal)
+    }),
+    ("initializeArray", "an index too few", |w| {
+        let deal = w.deal(nothing);
+        let verb = abi::initializeArrayCall {
+            dealid: vec![deal.0; 2],
+            idx: vec![U256::ZERO],
+        };
+        (
+            w.verb(NOBODY, verb),
+            error!(LengthMismatch {
+                left: number(2),
+                right: number(1)
+            }),
+        )
+    }),
+    ("initializeArray", "one of several twice", |w| {
+        let deal = w.deal(nothing);
+        let taskid = TaskId::derive(deal, U256::ZERO).0;
+        let verb = abi::initializeArrayCall {
+            dealid: vec![deal.0; 2],
+            idx: vec![U256::ZERO; 2],
+        };
+        (
+            w.verb(NOBODY, verb),
+            error!(TaskAlreadyInitialized {
+                taskid,
+                status: TaskStatus::Active as u8
+            }),
+        )
+    }),
+    // Contributions.
+    ("contribute", "to a task nobody started", |w| {
+        let refusal = error!(TaskNotActive {
+            taskid: NO_TASK.0,
+            status: TaskStatus::Unset as u8
+        });
+        (w.contribution(0, NO_TASK, TRUTH, |_| {}), refusal)
+    }),
+    ("contribute", "after the consensus", |w| {
+        let task = w.revealing(nothing);
+        let refusal = error!(TaskNotActive {
+            taskid: task.0,
+            status: TaskStatus::Revealing as u8
+        });
+        (w.contribution(1, task, TRUTH, |_| {}), refusal)
+    }),
+    ("contribute", "in the second after the time for it", |w| {
+        let task = w.task(nothing);
+        let deadline = U256::from(w.town.time + 7 * T);
+        w.wait(7 * T);
+        let refusal = error!(ContributionDeadlineReached {
+            taskid: task.0,
+            deadline,
+            time: deadline
+        });
+        (w.contribution(0, task, TRUTH, |_| {}), refusal)
+    }),
+    ("contribute", "a second time", |w| {
+        let task = w.task(|orders| orders.request.trust = number(50));
+        w.contributed(0, task, TRUTH);
+        let refusal = error!(AlreadyContributed {
+            taskid: task.0,
+            worker: w.worker(0)
+        });
+        (w.contribution(0, task, LIE, |_| {}), refusal)
+    }),
+    (
+        "contribute",
+        "outside of the enclave that is asked for",
+        |w| {
+            let task = w.task(confidential);
+            let worker = w.worker(0);
+            let verb = w.town.contribution(worker, task, TRUTH, false);
+            (
+                w.verb(worker, verb),
+                error!(EnclaveRequired { taskid: task.0 }),
+            )
+        },
+    ),
+    ("contribute", "without being sent by the scheduler", |w| {
+        let task = w.task(nothing);
+        let sign = w.town.sponsor.sign(task.0);
+        let attempt = w.contribution(0, task, TRUTH, |verb| verb.authorizationSign = sign);
+        (attempt, unauthorized(w, task, Address::ZERO, w.scheduler()))
+    }),
+    ("contribute", "with another worker's authorization", |w| {
+        let task = w.task(nothing);
+        let sign = w.town.authorization(w.worker(1), task, Address::ZERO);
+        let attempt = w.contribution(0, task, TRUTH, |verb| verb.authorizationSign = sign);
+        (attempt, unauthorized(w, task, Address::ZERO, w.scheduler()))
+    }),
+    (
+        "contribute",
+        "from an enclave, sent by the scheduler where a broker sends",
+        |w| {
+            let task = w.task(confidential);
+            let broker = w.town.broker.address;
+            let setting = w.by_governor(abi::setTeeBrokerCall { teebroker: broker });
+            w.done(setting);
+            (
+                w.contribution(0, task, TRUTH, |_| {}),
+                unauthorized(w, task, w.town.enclave.address, broker),
+            )
+        },
+    ),
+    (
+        "contribute",
+        "with an authorization of the wrong length",
+        |w| {
+            let task = w.task(nothing);
+            let attempt = w.contribution(0, task, TRUTH, |verb| {
+                verb.authorizationSign = Bytes::from_static(b"short")
+            });
+            (
+                attempt,
+                error!(InvalidSignatureLength { length: number(5) }),
+            )
+        },
+    ),
+    ("contribute", "from an enclave that did not sign", |w| {
+        let task = w.task(confidential);
+        let sign = w.town.sponsor.sign(task.0);
+        let refusal = error!(InvalidEnclaveSignature {
+            taskid: task.0,
+            enclave: w.town.enclave.address
+        });
+        (
+            w.contribution(0, task, TRUTH, |verb| verb.enclaveSign = sign),
+            refusal,
+        )
+    }),
+    (
+        "contribute",
+        "from an enclave that signed another seal",
+        |w| {
+            let task = w.task(confidential);
+            let refusal = error!(InvalidEnclaveSignature {
+                taskid: task.0,
+                enclave: w.town.enclave.address
+            });
+            (
+                w.contribution(0, task, TRUTH, |verb| verb.resultSeal = B256::ZERO),
+                refusal,
+            )
+        },
+    ),
+    ("contribute", "without the stake", |w| {
+        let task = w.task(nothing);
+        w.emptied(w.worker(0));
+        (
+            w.contribution(0, task, TRUTH, |_| {}),
+            w.broke(w.worker(0), Nrlc::rlc(3).0),
+        )
+    }),
+    // Reveals.
+    ("reveal", "before the consensus", |w| {
+        let task = w.task(|orders| orders.request.trust = number(50));
+        w.contributed(0, task, TRUTH);
+        let refusal = error!(TaskNotRevealing {
+            taskid: task.0,
+            status: TaskStatus::Active as u8
+        });
+        (w.reveal(0, task, TRUTH), refusal)
+    }),
+    ("reveal", "in the second after the time for it", |w| {
+        let task = w.revealing(nothing);
+        let deadline = U256::from(w.town.time + 2 * T);
+        w.wait(2 * T);
+        let refusal = error!(RevealDeadlineReached {
+            taskid: task.0,
+            deadline,
+            time: deadline
+        });
+        (w.reveal(0, task, TRUTH), refusal)
+    }),
+    ("reveal", "without having contributed", |w| {
+        let task = w.revealing(nothing);
+        let status = ContributionStatus::Unset as u8;
+        let refusal = error!(NothingToReveal {
+            taskid: task.0,
+            worker: w.worker(1),
+            status
+        });
+        (w.reveal(1, task, TRUTH), refusal)
+    }),
+    ("reveal", "a second time", |w| {
+        let task = w.revealed(nothing);
+        let status = ContributionStatus::Proved as u8;
+        let refusal = error!(NothingToReveal {
+            taskid: task.0,
+            worker: w.worker(0),
+            status
+        });
+        (w.reveal(0, task, TRUTH), refusal)
+    }),
+    ("reveal", "what was outvoted", |w| {
+        let task = w.task(|orders| orders.request.trust = number(3));
+        w.contributed(0, task, LIE);
+        w.contributed(3, task, TRUTH);
+        let refusal = error!(NotTheConsensus {
+            taskid: task.0,
+            worker: w.worker(0),
+            hash: hash(task, LIE),
+            consensus: hash(task, TRUTH)
+        });
+        (w.reveal(0, task, LIE), refusal)
+    }),
+    ("reveal", "another digest than was contributed", |w| {
+        let task = w.revealing(nothing);
+        let refusal = error!(DigestMismatch {
+            taskid: task.0,
+            digest: LIE.0,
+            hash: hash(task, TRUTH)
+        });
+        (w.reveal(0, task, LIE), refusal)
+    }),
+    (
+        "reveal",
+        "what was copied, under the neighbour's seal",
+        |w| {
+            let task = w.task(nothing);
+            let stolen = seal(w.worker(1), task, TRUTH);
+            let attempt = w.contribution(0, task, TRUTH, |verb| verb.resultSeal = stolen);
+            w.done(attempt);
+            let refusal = error!(SealMismatch {
+                taskid: task.0,
+                worker: w.worker(0),
+                seal: stolen
+            });
+            (w.reveal(0, task, TRUTH), refusal)
+        },
+    ),
+    // Reopening.
+    ("reopen", "a task that is not being revealed", |w| {
+        let task = w.task(nothing);
+        w.wait(2 * T);
+        (
+            w.reopening(task),
+            error!(TaskNotRevealing {
+                taskid: task.0,
+                status: TaskStatus::Active as u8
+            }),
+        )
+    }),
+    ("reopen", "by another than the scheduler", |w| {
+        let task = w.revealing(nothing);
+        w.wait(2 * T);
+        let refusal = error!(NotTheWorkerpoolOwner {
+            sender: NOBODY,
+            owner: w.scheduler()
+        });
+        (w.verb(NOBODY, abi::reopenCall { taskid: task.0 }), refusal)
+    }),
+    ("reopen", "in the second after the end", |w| {
+        let task = w.revealing(nothing);
+        let deadline = U256::from(w.town.time + 10 * T);
+        w.wait(10 * T);
+        (
+            w.reopening(task),
+            error!(FinalDeadlineReached {
+                taskid: task.0,
+                deadline,
+                time: deadline
+            }),
+        )
+    }),
+    ("reopen", "what somebody revealed", |w| {
+        let task = w.revealed(nothing);
+        w.wait(2 * T);
+        (
+            w.reopening(task),
+            error!(AlreadyRevealed {
+                taskid: task.0,
+                reveals: U256::ONE
+            }),
+        )
+    }),
+    ("reopen", "in the last second for reveals", |w| {
+        let task = w.revealing(nothing);
+        let deadline = U256::from(w.town.time + 2 * T);
+        w.wait(2 * T - 1);
+        let refusal = error!(RevealDeadlineAhead {
+            taskid: task.0,
+            deadline,
+            time: deadline - U256::ONE
+        });
+        (w.reopening(task), refusal)
+    }),
+    // Results.
+    ("finalize", "before the consensus", |w| {
+        let task = w.task(nothing);
+        let refusal = error!(TaskNotRevealing {
+            taskid: task.0,
+            status: TaskStatus::Active as u8
+        });
+        (w.finalizing(task, |_| {}), refusal)
+    }),
+    ("finalize", "a second time", |w| {
+        let task = w.completed();
+        let refusal = error!(TaskNotRevealing {
+            taskid: task.0,
+            status: TaskStatus::Completed as u8
+        });
+        (w.finalizing(task, |_| {}), refusal)
+    }),
+    ("finalize", "by another than the scheduler", |w| {
+        let task = w.revealed(nothing);
+        let (_, deed) = w.finalizing(task, |_| {});
+        let refusal = error!(NotTheWorkerpoolOwner {
+            sender: NOBODY,
+            owner: w.scheduler()
+        });
+        ((w.call(NOBODY), deed), refusal)
+    }),
+    ("finalize", "in the second after the end", |w| {
+        let task = w.revealed(nothing);
+        let deadline = U256::from(w.town.time + 10 * T);
+        w.wait(10 * T);
+        (
+            w.finalizing(task, |_| {}),
+            error!(FinalDeadlineReached {
+                taskid: task.0,
+                deadline,
+                time: deadline
+            }),
+        )
+    }),
+    ("finalize", "before anybody revealed, however late", |w| {
+        let task = w.revealing(nothing);
+        let deadline = U256::from(w.town.time + 2 * T);
+        w.wait(2 * T);
+        let refusal = error!(RevealsMissing {
+            taskid: task.0,
+            reveals: U256::ZERO,
+            winners: U256::ONE,
+            deadline
+        });
+        (w.finalizing(task, |_| {}), refusal)
+    }),
+    ("finalize", "before all revealed, in the time for it", |w| {
+        let task = w.task(|orders| orders.request.trust = number(3));
+        w.contributed(0, task, TRUTH);
+        w.contributed(1, task, TRUTH);
+        let attempt = w.reveal(0, task, TRUTH);
+        w.done(attempt);
+        let deadline = U256::from(w.town.time + 2 * T);
+        w.wait(2 * T - 1);
+        let refusal = error!(RevealsMissing {
+            taskid: task.0,
+            reveals: U256::ONE,
+            winners: number(2),
+            deadline
+        });
+        (w.finalizing(task, |_| {}), refusal)
+    }),
+    ("finalize", "with other data than were agreed on", |w| {
+        let task = w.revealed(nothing);
+        let data = Bytes::from_static(b"other");
+        let refusal = error!(CallbackDataMismatch {
+            taskid: task.0,
+            dataDigest: Digest::of_callback(&data).0,
+            resultDigest: TRUTH.0
+        });
+        (
+            w.finalizing(task, |verb| verb.resultsCallback = data),
+            refusal,
+        )
+    }),
+    (
+        "finalize",
+        "without data where somebody waits for them",
+        |w| {
+            let task = w.revealed(|orders| orders.request.callback = GROUP);
+            let dataDigest = Digest::of_callback(&Bytes::new()).0;
+            let refusal = error!(CallbackDataMismatch {
+                taskid: task.0,
+                dataDigest,
+                resultDigest: TRUTH.0
+            });
+            (w.finalizing(task, |_| {}), refusal)
+        },
+    ),
+    (
+        "finalize",
+        "with a link longer than there is room for",
+        |w| {
+            let task = w.revealed(nothing);
+            let attempt = w.finalizing(task, |verb| verb.results = vec![b'r'; 24_574].into());
+            (
+                attempt,
+                error!(ResultsTooLong {
+                    length: number(24_574),
+                    limit: number(24_573)
+                }),
+            )
+        },
+    ),
+    ("contributeAndFinalize", "a task nobody started", |w| {
+        let refusal = error!(TaskNotActive {
+            taskid: NO_TASK.0,
+            status: TaskStatus::Unset as u8
+        });
+        (w.one_step(NO_TASK, |_| {}), refusal)
+    }),
+    ("contributeAndFinalize", "a second time", |w| {
+        let task = w.task(nothing);
+        let attempt = w.one_step(task, |_| {});
+        w.done(attempt);
+        let refusal = error!(TaskNotActive {
+            taskid: task.0,
+            status: TaskStatus::Completed as u8
+        });
+        (w.one_step(task, |_| {}), refusal)
+    }),
+    (
+        "contributeAndFinalize",
+        "in the second after the time for it",
+        |w| {
+            let task = w.task(nothing);
+            let deadline = U256::from(w.town.time + 7 * T);
+            w.wait(7 * T);
+            let refusal = error!(ContributionDeadlineReached {
+                taskid: task.0,
+                deadline,
+                time: deadline
+            });
+            (w.one_step(task, |_| {}), refusal)
+        },
+    ),
+    ("contributeAndFinalize", "where somebody contributed", |w| {
+        // Whom nobody revealed for, so that the task is open again.
+        let task = w.revealing(nothing);
+        w.wait(2 * T);
+        let attempt = w.reopening(task);
+        w.done(attempt);
+        (
+            w.one_step(task, |_| {}),
+            error!(TaskHasContributions {
+                taskid: task.0,
+                contributions: U256::ONE
+            }),
+        )
+    }),
+    (
+        "contributeAndFinalize",
+        "where several have to agree",
+        |w| {
+            let task = w.task(|orders| orders.request.trust = number(2));
+            (
+                w.one_step(task, |_| {}),
+                error!(TrustNotOne {
+                    taskid: task.0,
+                    trust: number(2)
+                }),
+            )
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "with data of another digest",
+        |w| {
+            let task = w.task(nothing);
+            let data = Bytes::from_static(b"other");
+            let refusal = error!(CallbackDataMismatch {
+                taskid: task.0,
+                dataDigest: Digest::of_callback(&data).0,
+                resultDigest: TRUTH.0
+            });
+            (
+                w.one_step(task, |verb| verb.resultsCallback = data),
+                refusal,
+            )
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "outside of the enclave that is asked for",
+        |w| {
+            let task = w.task(confidential);
+            let attempt = w.one_step(task, |verb| verb.enclaveChallenge = Address::ZERO);
+            (attempt, error!(EnclaveRequired { taskid: task.0 }))
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "without being sent by the scheduler",
+        |w| {
+            let task = w.task(nothing);
+            let sign = w.town.sponsor.sign(task.0);
+            let attempt = w.one_step(task, |verb| verb.authorizationSign = sign);
+            (attempt, unauthorized(w, task, Address::ZERO, w.scheduler()))
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "with an authorization of the wrong length",
+        |w| {
+            let task = w.task(nothing);
+            let attempt = w.one_step(task, |verb| verb.authorizationSign = Bytes::new());
+            (
+                attempt,
+                error!(InvalidSignatureLength { length: U256::ZERO }),
+            )
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "from an enclave that did not sign",
+        |w| {
+            let task = w.task(confidential);
+            let sign = w.town.sponsor.sign(task.0);
+            let refusal = error!(InvalidEnclaveSignature {
+                taskid: task.0,
+                enclave: w.town.enclave.address
+            });
+            (w.one_step(task, |verb| verb.enclaveSign = sign), refusal)
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "with a link longer than there is room for",
+        |w| {
+            let task = w.task(nothing);
+            let attempt = w.one_step(task, |verb| verb.results = vec![b'r'; 24_574].into());
+            (
+                attempt,
+                error!(ResultsTooLong {
+                    length: number(24_574),
+                    limit: number(24_573)
+                }),
+            )
+        },
+    ),
+    ("resultFor", "before there is one", |w| {
+        let task = w.revealed(nothing);
+        (
+            w.verb(NOBODY, abi::resultForCall { id: task.0 }),
+            error!(TaskPending { taskid: task.0 }),
+        )
+    }),
+    // Giving up.
+    ("claim", "a task nobody started", |w| {
+        w.wait(10 * T);
+        let refusal = error!(TaskNotClaimable {
+            taskid: NO_TASK.0,
+            status: TaskStatus::Unset as u8
+        });
+        (w.claiming(NO_TASK), refusal)
+    }),
+    ("claim", "in the last second", |w| {
+        let task = w.task(nothing);
+        let deadline = U256::from(w.town.time + 10 * T);
+        w.wait(10 * T - 1);
+        (
+            w.claiming(task),
+            error!(FinalDeadlineAhead {
+                taskid: task.0,
+                deadline,
+                time: deadline - U256::ONE
+            }),
+        )
+    }),
+    ("claim", "what is finished", |w| {
+        let task = w.completed();
+        w.wait(10 * T);
+        let refusal = error!(TaskNotClaimable {
+            taskid: task.0,
+            status: TaskStatus::Completed as u8
+        });
+        (w.claiming(task), refusal)
+    }),
+    ("claim", "a second time", |w| {
+        let task = w.task(nothing);
+        w.wait(10 * T);
+        let attempt = w.claiming(task);
+        w.done(attempt);
+        let refusal = error!(TaskNotClaimable {
+            taskid: task.0,
+            status: TaskStatus::Failed as u8
+        });
+        (w.claiming(task), refusal)
+    }),
+    ("claimArray", "one of several twice", |w| {
+        let task = w.task(nothing);
+        w.wait(10 * T);
+        let refusal = error!(TaskNotClaimable {
+            taskid: task.0,
+            status: TaskStatus::Failed as u8
+        });
+        (
+            w.verb(
+                NOBODY,
+                abi::claimArrayCall {
+                    taskid: vec![task.0; 2],
+                },
+            ),
+            refusal,
+        )
+    }),
+    ("initializeAndClaimArray", "an index too few", |w| {
+        let deal = w.deal(nothing);
+        w.wait(10 * T);
+        let verb = abi::initializeAndClaimArrayCall {
+            dealid: vec![deal.0],
+            idx: vec![],
+        };
+        (
+            w.verb(NOBODY, verb),
+            error!(LengthMismatch {
+                left: U256::ONE,
+                right: U256::ZERO
+            }),
+        )
+    }),
+    ("initializeAndClaimArray", "in the last second", |w| {
+        let deal = w.deal(nothing);
+        let taskid = TaskId::derive(deal, U256::ZERO).0;
+        let deadline = U256::from(w.town.time + 10 * T);
+        w.wait(10 * T - 1);
+        let verb = abi::initializeAndClaimArrayCall {
+            dealid: vec![deal.0],
+            idx: vec![U256::ZERO],
+        };
+        (
+            w.verb(NOBODY, verb),
+            error!(FinalDeadlineAhead {
+                taskid,
+                deadline,
+                time: deadline - U256::ONE
+            }),
+        )
+    }),
+    ("initializeAndClaimArray", "what was started before", |w| {
+        let deal = w.deal(nothing);
+        let task = w.started(deal);
+        w.wait(10 * T);
+        let verb = abi::initializeAndClaimArrayCall {
+            dealid: vec![deal.0],
+            idx: vec![U256::ZERO],
+        };
+        let refusal = error!(TaskAlreadyInitialized {
+            taskid: task.0,
+            status: TaskStatus::Active as u8
+        });
+        (w.verb(NOBODY, verb), refusal)
+    }),
+    // Governance.
+    ("configure", "by a stranger", |w| w.by_nobody(configure())),
+    ("configure", "a second time", |w| {
+        (w.by_governor(configure()), error!(AlreadyConfigured {}))
+    }),
+    ("changeRegistries", "by a stranger", |w| {
+        w.by_nobody(abi::changeRegistriesCall {
+            appregistry: NOBODY,
+            datasetregistry: NOBODY,
+            workerpoolregistry: NOBODY,
+        })
+    }),
+    ("createCategory", "by a stranger", |w| {
+        w.by_nobody(category(number(9)))
+    }),
+    ("createCategory", "of more seconds than 32 bits hold", |w| {
+        let (secs, limit) = (U256::from(1_u64 << 32), U256::from(u32::MAX));
+        (
+            w.by_governor(category(secs)),
+            error!(CategoryTimeTooLong { secs, limit }),
+        )
+    }),
+    ("viewCategory", "there is no such category", |w| {
+        let count = U256::from(w.town.hub.categories.len());
+        (
+            w.verb(NOBODY, abi::viewCategoryCall { catid: count }),
+            error!(NoSuchCategory {
+                category: count,
+                count
+            }),
+        )
+    }),
+    ("setTeeBroker", "by a stranger", |w| {
+        w.by_nobody(abi::setTeeBrokerCall { teebroker: NOBODY })
+    }),
+    ("setCallbackGas", "by a stranger", |w| {
+        w.by_nobody(abi::setCallbackGasCall {
+            callbackgas: U256::ZERO,
+        })
+    }),
+    ("transferOwnership", "by a stranger", |w| {
+        w.by_nobody(abi::transferOwnershipCall { newOwner: NOBODY })
+    }),
+    ("importScore", "there was no hub before", |w| {
+        (
+            w.verb(NOBODY, abi::importScoreCall { worker: NOBODY }),
+            error!(NoFormerHub {}),
+        )
+    }),
+];
+
+const NO_DEAL: DealId = DealId(B256::repeat_byte(0xde));
+const NO_TASK: TaskId = TaskId(B256::repeat_byte(0x7a));
+
+fn token(error: RLC::RLCErrors) -> Refusal {
+    Refusal::Token(Box::new(error))
+}
+
+fn volume_limit() -> U256 {
+    (U256::ONE << 96) - U256::ONE
+}
+
+fn too_much() -> Refusal {
+    let limit = volume_limit();
+    error!(VolumeTooLarge {
+        volume: limit + U256::ONE,
+        limit
+    })
+}
+
+fn unauthorized(world: &World, task: TaskId, enclave: Address, signer: Address) -> Refusal {
+    error!(InvalidAuthorization {
+        taskid: task.0,
+        worker: world.worker(0),
+        enclave,
+        signer
+    })
+}
+
+fn configure() -> abi::configureCall {
+    abi::configureCall {
+        token: NOBODY,
+        name: String::new(),
+        symbol: String::new(),
+        decimals: 9,
+        appregistry: NOBODY,
+        datasetregistry: NOBODY,
+        workerpoolregistry: NOBODY,
+        v3hub: NOBODY,
+    }
+}
+
+impl World {
+    fn rlc(&self) -> Address {
+        use crate::law::Law;
+        self.chain.deployment().rlc
+    }
+
+    fn untagged(&self, change: impl FnOnce(&mut crate::town::Orders)) -> (super::Try, Refusal) {
+        let refusal = error!(TagNotOffered {
+            tag: Tag::GPU.0,
+            workerpoolTag: B256::ZERO
+        });
+        (self.matching(change), refusal)
+    }
+
+    /// What is left of app, dataset, workerpool and request.
+    fn used_up(
+        &self,
+        change: impl FnOnce(&mut crate::town::Orders),
+        left: [u64; 4],
+    ) -> (super::Try, Refusal) {
+        let [app, dataset, workerpool, request] = left.map(number);
+        (
+            self.matching(change),
+            error!(OrdersConsumed {
+                app,
+                dataset,
+                workerpool,
+                request
+            }),
+        )
+    }
+
+    fn too_dear(
+        &self,
+        change: impl FnOnce(&mut crate::town::Orders, U256),
+    ) -> (super::Try, Refusal) {
+        let limit = U256::from(u64::MAX);
+        let price = limit + U256::ONE;
+        let attempt = self.matching(|orders| change(orders, price));
+        (attempt, error!(PriceTooLarge { price, limit }))
+    }
+}
