@@ -135,6 +135,33 @@ contract StrangeTest is Town {
         rlc.approveAndCall(address(hub), 1, call_);
     }
 
+    /// @dev Nobody can put anything there first; if two deals ever had one key, the second would be refused.
+    function test_a_deal_is_not_made_where_something_stands() public {
+        RequestOrder memory request = requestOrder();
+        bytes16 key = bytes16(keccak256(abi.encodePacked(hashOf(request), uint256(0))));
+        bytes32 initCode = keccak256(hex"5f5f5f5f335afa3d5f5f3e3d5ff3");
+        bytes32 place = keccak256(abi.encodePacked(hex"ff", address(hub), bytes32(key), initCode));
+        vm.etch(address(uint160(uint256(place))), hex"00");
+        AppOrder memory a = signedBy(developer, appOrder());
+        WorkerpoolOrder memory p = signedBy(scheduler, poolOrder());
+        signedBy(requester, request);
+        vm.expectRevert(abi.encodeWithSelector(IHub.ContentNotWritten.selector, bytes32(key)));
+        hub.matchOrders(a, noDataset(), p, request);
+    }
+
+    /// @dev The books say that a task's money is frozen. Were they wrong, the task could not be ended at another's cost.
+    function test_what_is_not_frozen_cannot_be_taken() public {
+        bytes32 taskid = started(1);
+        bytes32 account = keccak256(abi.encode(requester.account, uint256(2)));
+        vm.store(address(hub), account, 0);
+        vm.assertEq(hub.frozenOf(requester.account), 0);
+        vm.warp(START + 10 * XS_TIME);
+        vm.expectRevert(
+            abi.encodeWithSelector(IPayment.InsufficientFrozen.selector, requester.account, 0, APP_PRICE + POOL_PRICE)
+        );
+        hub.claim(taskid);
+    }
+
     function test_a_callback_wants_its_gas() public {
         RequestOrder memory request = requestOrder();
         request.callback = address(new Listener());

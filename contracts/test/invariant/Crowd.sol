@@ -21,11 +21,12 @@ import {
     RequestOrderOperation,
     WorkerpoolOrder
 } from "../../src/interfaces/IOrder.sol";
+import { IPayment } from "../../src/interfaces/IPayment.sol";
 import { IRLC } from "../../src/interfaces/IRLC.sol";
 import { IAppRegistry, IDatasetRegistry, IWorkerpoolRegistry } from "../../src/interfaces/IRegistry.sol";
 import { IOracleConsumer } from "../../src/interfaces/IResult.sol";
 import { Task, TaskStatus } from "../../src/interfaces/ITask.sol";
-import { Test } from "../support/Test.sol";
+import { Test, Vm } from "../support/Test.sol";
 import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 /// @dev Told of a result, it tries to get more out of the task than is its due, and then fails.
@@ -108,6 +109,14 @@ contract Crowd is Test {
     uint256 public donated;
     mapping(address worker => uint256) public scoreOf;
 
+    /// @notice What was paid for a task, the kitty aside, in which action, and how often it was paid for in another.
+    mapping(bytes32 taskid => uint256) private _paid;
+    mapping(bytes32 taskid => uint256 action) private _paidIn;
+    uint256 private _action;
+    uint256 public paidTwice;
+    /// @dev What there was to pay: the price, the stakes of those who were not proved, the kitty's part.
+    mapping(bytes32 taskid => uint256) private _due;
+
     /// @notice How often each stage was reached.
     mapping(bytes32 stage => uint256) public reached;
 
@@ -146,10 +155,12 @@ contract Crowd is Test {
         }
     }
 
-    /// @dev Time passes for the crowd only by `wait`.
+    /// @dev Time passes for the crowd only by `wait`. Whatever it does, the hub's payments are written down.
     modifier today() {
         vm.warp(_now);
+        vm.recordLogs();
         _;
+        _writeDown(vm.getRecordedLogs());
     }
 
     // Accounts
@@ -547,6 +558,13 @@ contract Crowd is Test {
         }
     }
 
+    /// @notice Finished tasks for which another amount was paid out than was paid in.
+    function paidWrong() external view returns (uint256 wrong) {
+        for (uint256 i = 0; i < _finished.length; ++i) {
+            if (_paid[_finished[i]] != _due[_finished[i]]) ++wrong;
+        }
+    }
+
     function dealsChanged() external view returns (uint256 changed) {
         for (uint256 i = 0; i < _deals.length; ++i) {
             if (keccak256(abi.encode(hub.viewDeal(_deals[i]))) != _dealAtMatch[_deals[i]]) ++changed;
@@ -580,8 +598,16 @@ contract Crowd is Test {
 
     function _succeed(bytes32 taskid) private {
         if (kitty != 0) {
-            uint256 part = kitty / 10 > 1e9 ? kitty / 10 : 1e9;
-            kitty -= _least(part, kitty);
+            uint256 part = _least(kitty / 10 > 1e9 ? kitty / 10 : 1e9, kitty);
+            kitty -= part;
+            _due[taskid] += part;
+        }
+        Task memory task = hub.viewTask(taskid);
+        Deal memory deal = hub.viewDeal(task.dealid);
+        _due[taskid] += deal.app.price + deal.dataset.price + deal.workerpool.price;
+        for (uint256 i = 0; i < task.contributors.length; ++i) {
+            bool proved = hub.viewContribution(taskid, task.contributors[i]).status == ContributionStatus.PROVED;
+            if (!proved) _due[taskid] += deal.workerStake;
         }
         _finish(taskid, TaskStatus.COMPLETED);
         ++reached["payment"];
@@ -599,6 +625,18 @@ contract Crowd is Test {
         _agree(_taskAtFinish[taskid] == 0, "a task finished twice");
         _taskAtFinish[taskid] = keccak256(abi.encode(task));
         _finished.push(taskid);
+    }
+
+    /// @dev Every payment names its task. All of them are made in one action, or somebody is paid twice.
+    function _writeDown(Vm.Log[] memory logs) private {
+        ++_action;
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].emitter != address(hub) || logs[i].topics[0] != IPayment.Reward.selector) continue;
+            (address owner, uint256 amount, bytes32 taskid) = abi.decode(logs[i].data, (address, uint256, bytes32));
+            if (_paidIn[taskid] != 0 && _paidIn[taskid] != _action) ++paidTwice;
+            _paidIn[taskid] = _action;
+            if (owner != hub.kitty_address()) _paid[taskid] += amount;
+        }
     }
 
     function _judge(bytes32 taskid, address[] memory contributors) private {

@@ -87,6 +87,7 @@ contract HubInvariantTest is Test {
         an_account_has_frozen_its_part_in_what_is_unfinished();
         a_finished_task_and_a_deal_never_move();
         no_order_is_used_beyond_its_volume();
+        nobody_is_paid_twice_nor_more_than_there_is();
         a_score_is_what_the_tasks_made_of_it();
         a_callback_gets_nothing_out_of_turn();
     }
@@ -128,6 +129,11 @@ contract HubInvariantTest is Test {
 
     function no_order_is_used_beyond_its_volume() private view {
         vm.assertEq(crowd.volumesWrong(), 0);
+    }
+
+    function nobody_is_paid_twice_nor_more_than_there_is() private view {
+        vm.assertEq(crowd.paidTwice(), 0);
+        vm.assertEq(crowd.paidWrong(), 0);
     }
 
     function a_score_is_what_the_tasks_made_of_it() private view {
