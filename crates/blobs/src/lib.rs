@@ -31,4 +31,4 @@ pub use door::{DoorOptions, door};
 pub use error::BlobError;
 pub use reach::Reach;
 pub use serve::{ServeOptions, serve};
-pub use store::{Blob, Store, Writer};
+pub use store::{Blob, Listed, Store, Writer};

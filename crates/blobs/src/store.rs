@@ -200,6 +200,16 @@ impl Store {
         }
     }
 
+    /// Every blob here, in no order. Walks the whole folder.
+    pub async fn list(&self) -> Result<Vec<Listed>, BlobError> {
+        let folder = self.folder.clone();
+        let listing = tokio::task::spawn_blocking(move || list(&folder.blobs));
+        listing.await.unwrap_or_else(|error| {
+            let source = std::io::Error::other(error);
+            Err(BlobError::io("list", &self.folder.blobs, source))
+        })
+    }
+
     /// Reads a blob again and compares: a disk may rot. One that is no longer its address is removed.
     pub async fn verify(&self, cid: Address) -> Result<Stored, BlobError> {
         let mut stream = std::pin::pin!(self.open(cid).await?.stream());
@@ -225,6 +235,41 @@ impl Store {
         let shelf = &name[name.len() - 3..name.len() - 1];
         self.folder.blobs.join(shelf).join(&name)
     }
+}
+
+/// A blob in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// Its address.
+    pub cid: Address,
+    /// Bytes.
+    pub length: u64,
+    /// When it came in.
+    pub since: std::time::SystemTime,
+}
+
+fn list(blobs: &Path) -> Result<Vec<Listed>, BlobError> {
+    let failed = |error| BlobError::io("list", blobs, error);
+    let mut found = Vec::new();
+    for shelf in fs::read_dir(blobs).map_err(failed)? {
+        for entry in fs::read_dir(shelf.map_err(failed)?.path()).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let Some(cid) = name.to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            // One removed meanwhile is none.
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            found.push(Listed {
+                cid,
+                length: metadata.len(),
+                since: metadata.modified().map_err(failed)?,
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// A blob on its way in. Dropped before [`Writer::finish`], it leaves nothing.

@@ -1760,3 +1760,206 @@ pub(crate) fn guess_reveal_deadline(state: &State, task: TaskId) -> u64 {
 fn log_illegal(illegal: &Illegal) {
     tracing::debug!(%illegal, "an event does not fit and changes nothing");
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::B256;
+    use protocol::deal::Resource;
+    use protocol::payment::Nrlc;
+
+    use super::*;
+
+    const WORKER: Address = Address::repeat_byte(0xa);
+
+    fn state() -> State {
+        let rpc = "http://127.0.0.1:8545".parse().expect("a URL");
+        let board = Board::new(&Options::new(Address::ZERO, "pool.sqlite", rpc, "p"), 0);
+        board.state.into_inner().expect("fresh")
+    }
+
+    /// One deal of so many tasks at block 1, chain time 1,000, pinned.
+    fn with_tasks(state: &mut State, tasks: u64) -> Vec<TaskId> {
+        state.set_clock(1, 1_000);
+        let resource = Resource {
+            pointer: Address::ZERO,
+            owner: Address::ZERO,
+            price: Nrlc::ZERO,
+        };
+        let deal = Deal {
+            app: resource,
+            dataset: resource,
+            workerpool: resource,
+            trust: U256::ONE,
+            category: U256::ZERO,
+            tag: Default::default(),
+            requester: Address::ZERO,
+            beneficiary: Address::ZERO,
+            callback: Address::ZERO,
+            params: String::new(),
+            start_time: 1_000,
+            bot_first: U256::ZERO,
+            bot_size: U256::from(tasks),
+            worker_stake: Nrlc::ZERO,
+            scheduler_reward_ratio: U256::ZERO,
+            sponsor: Address::ZERO,
+        };
+        let id = DealId(B256::repeat_byte(7));
+        state.add_deal(DealEntry::new(id, deal, 300, 1));
+        let opened = state.open_tasks();
+        let app = PinnedBlob {
+            cid: String::new(),
+            length: 0,
+            sha256: B256::ZERO,
+        };
+        state.pinned(
+            id,
+            Pins {
+                app,
+                inputs: Vec::new(),
+            },
+        );
+        opened
+    }
+
+    fn connect(state: &mut State, worker: Address, slots: usize) -> mpsc::Receiver<ToWorker> {
+        let (to, messages) = mpsc::channel(1000);
+        state.welcome(worker, slots, &[], to);
+        messages
+    }
+
+    #[test]
+    fn what_the_hub_keeps_refusing_is_not_asked_for_ever() {
+        let mut state = state();
+        let task = with_tasks(&mut state, 1)[0];
+        let mut waited = Duration::ZERO;
+        let mut turns = 0;
+        loop {
+            turns += 1;
+            assert_eq!(
+                state.take(Job::Initialize, usize::MAX),
+                [task],
+                "filed again"
+            );
+            let pause = state.troubled(task, Job::Initialize, "refused".to_owned(), true);
+            state.release(task);
+            match pause {
+                Some(pause) => waited += pause,
+                None => break,
+            }
+        }
+        assert_eq!(turns, REFUSALS_MAX);
+        assert!(waited < Duration::from_secs(1_200), "{waited:?}");
+        assert!(state.take(Job::Initialize, usize::MAX).is_empty());
+        let report = state.report(task).expect("known");
+        assert!(report.why.contains("not tried again"), "{}", report.why);
+        assert!(state.task(task).expect("known").given_up.is_some());
+        // Its money goes back all the same, when the time has come.
+        state.set_clock(2, 4_000);
+        assert_eq!(state.take(Job::Claim, usize::MAX), [task]);
+        // That the node is away is no refusal, however often.
+        for _ in 0..100 {
+            let pause = state.troubled(task, Job::Claim, "away".to_owned(), false);
+            assert_eq!(pause, Some(RETRY_SOON));
+        }
+    }
+
+    #[test]
+    fn only_the_chains_own_time_makes_a_task_late() {
+        let mut state = state();
+        let task = with_tasks(&mut state, 1)[0];
+        let filed = |state: &State| state.tasks[&task].filed.map(|(job, _)| job);
+        assert_eq!(
+            filed(&state),
+            Some(Job::Initialize),
+            "whatever year this machine thinks it is"
+        );
+        // The same block seen again does not set the time back.
+        let seen = state.clock.2;
+        state.set_clock(1, 1_000);
+        assert_eq!(state.clock.2, seen);
+        state.set_clock(2, 3_100);
+        state.sweep();
+        assert!(state.task(task).expect("known").given_up.is_some());
+        state.set_clock(3, 4_000);
+        assert_eq!(filed(&state), Some(Job::Claim));
+    }
+
+    #[test]
+    fn time_is_steady_whatever_is_done_to_the_clock() {
+        let (first, began) = (now_secs(), Instant::now());
+        let second = now_secs();
+        assert!(second >= first && second <= first + began.elapsed().as_secs() + 1);
+    }
+
+    #[test]
+    fn workers_may_have_a_task_while_it_is_being_initialized_and_are_told_when_it_is() {
+        let mut state = state();
+        let task = with_tasks(&mut state, 1)[0];
+        let mut messages = connect(&mut state, WORKER, 1);
+        assert!(
+            state.assign().is_empty(),
+            "nobody has begun to initialize it"
+        );
+        state.take(Job::Initialize, usize::MAX);
+        let choices = state.assign();
+        assert_eq!(choices.len(), 1);
+        assert!(choices[0].one_step);
+        assert!(state.apply(task, Event::Accepted { worker: WORKER }));
+        assert!(state.apply(task, Event::Initialized));
+        let mut heard = Vec::new();
+        while let Ok(message) = messages.try_recv() {
+            heard.push(message);
+        }
+        assert_eq!(heard.last(), Some(&ToWorker::Initialized { task }));
+        state.release(task);
+        assert_eq!(
+            state.tasks[&task].filed.map(|(job, _)| job),
+            Some(Job::Assign)
+        );
+        assert!(state.assign().is_empty(), "one is enough");
+    }
+
+    #[test]
+    fn a_newcomer_gets_a_few_tasks_at_first_and_the_proven_are_asked_before_it() {
+        let mut state = state();
+        let tasks = with_tasks(&mut state, 100);
+        for task in &tasks {
+            state.apply(*task, Event::Initialized);
+        }
+        let newcomer = Address::repeat_byte(0xb);
+        let _newcomers = connect(&mut state, newcomer, 64);
+        let _proven = connect(&mut state, WORKER, 10);
+        state.set_score(WORKER, U256::from(3));
+        let choices = state.assign();
+        let given = |worker| {
+            choices
+                .iter()
+                .filter(|choice| choice.worker == worker)
+                .count()
+        };
+        assert_eq!((given(WORKER), given(newcomer)), (10, 4));
+        assert!(choices[..10].iter().all(|choice| choice.worker == WORKER));
+        // One done well opens the rest.
+        state.remember(newcomer, true);
+        assert_eq!(state.assign().len(), 60);
+        // And whoever keeps losing what it is given comes last, with few.
+        for _ in 0..5 {
+            state.remember(newcomer, false);
+        }
+        assert_eq!(state.standing(newcomer), Standing::Unreliable);
+    }
+
+    #[test]
+    fn what_is_known_of_strangers_is_forgotten_when_it_is_too_much() {
+        let mut state = state();
+        let _here = connect(&mut state, WORKER, 1);
+        state.set_score(WORKER, U256::ONE);
+        for number in 0..REMEMBERED as u32 + 10 {
+            let mut stranger = Address::ZERO;
+            stranger[..4].copy_from_slice(&number.to_be_bytes());
+            state.set_score(stranger, U256::ONE);
+        }
+        assert!(state.scores.len() < 100);
+        assert!(state.knows_score(WORKER));
+    }
+}

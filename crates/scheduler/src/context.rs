@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::Options;
 use crate::board::{Board, Job};
 use crate::db::Db;
+use crate::storage::Storage;
 use crate::task::Event;
 
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) apps: Mutex<HashMap<Address, PinnedBlob>>,
     /// Blobs of ours that were read whole since the start, so that a popular input is not read for every deal.
     pub(crate) verified: Mutex<HashMap<blobs::Address, blobs::Stored>>,
+    /// How much of the disk strangers have.
+    pub(crate) storage: Storage,
     /// Uploads of results under way.
     pub(crate) uploading: Mutex<BTreeSet<(Address, TaskId)>>,
     /// Room for fetches of what strangers' deals name.

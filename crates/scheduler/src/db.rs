@@ -170,6 +170,21 @@ impl Db {
         transaction.commit().await
     }
 
+    /// Content addresses of what open deals need, and of results of tasks that are open or were since then.
+    pub(crate) async fn needed_blobs(&self, since_secs: u64) -> Result<Vec<String>, sqlx::Error> {
+        sqlx::query(
+            "SELECT pins.cid FROM pins JOIN deals ON deals.id = pins.deal WHERE deals.open = 1 \
+             UNION SELECT results.cid FROM results LEFT JOIN tasks ON tasks.id = results.task \
+             WHERE tasks.id IS NULL OR tasks.closed_block IS NULL OR tasks.since_secs >= ?",
+        )
+        .bind(signed(since_secs))
+        .fetch_all(&self.pool)
+        .await?
+        .iter()
+        .map(|row| row.try_get("cid"))
+        .collect()
+    }
+
     /// Removes a deal that never was: its blocks are gone.
     pub(crate) async fn forget_deal(&self, deal: DealId) -> Result<(), sqlx::Error> {
         let mut transaction = self.pool.begin().await?;

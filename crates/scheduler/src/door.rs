@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::board::Pinning;
 use crate::context::Context;
+use crate::storage;
 
 /// Every route but those of the blob door, for `openapi.json`'s test.
 #[cfg(test)]
@@ -56,6 +57,8 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
                 .then_some(context.options.upload_limit_bytes),
         },
     );
+    let quota = axum::middleware::from_fn_with_state(context.clone(), storage::within_quota);
+    let blobs = blobs.layer(quota);
     Router::new()
         .route("/pool", get(pool))
         .route("/worker", get(worker::connect))

@@ -32,6 +32,7 @@ mod watch;
 mod reconcile;
 
 mod door;
+mod storage;
 
 pub use door::DealReport;
 pub use options::Options;
@@ -57,6 +58,7 @@ use url::Url;
 use crate::board::Board;
 use crate::context::Context;
 use crate::db::{Db, Identity};
+use crate::storage::Storage;
 use crate::watch::{TOLD_AGAIN, Watch};
 
 /// How long a shutdown waits for what is under way.
@@ -178,6 +180,7 @@ impl Service {
             sender: chain.sender(&wallet),
             apps: Mutex::new(HashMap::new()),
             verified: Mutex::new(HashMap::new()),
+            storage: Storage::default(),
             uploading: Mutex::default(),
             fetches: Semaphore::new(options.fetches_at_once.max(1)),
             tasks: TaskTracker::new(),
@@ -198,6 +201,7 @@ impl Service {
         tasks.spawn(Watch::new(context.clone(), to_recheck, caught_up, head).run());
         tasks.spawn(memory::run(context.clone()));
         tasks.spawn(memory::sweep(context.clone()));
+        tasks.spawn(storage::measure(context.clone()));
         reconcile::start(&context);
         let router = door::router(context.clone());
         let serving = context.options.serving;
@@ -335,6 +339,12 @@ impl Handle {
     #[must_use]
     pub fn workers(&self) -> usize {
         self.running.context.board.lock().worker_count()
+    }
+
+    /// Waits until everything that happened before the start is known, and every open task has been compared with the
+    /// chain and is at hand; false when it was stopped before.
+    pub async fn caught_up(&self) -> bool {
+        self.running.context.caught_up().await
     }
 
     /// Waits until no task is open, for as long as it takes.

@@ -39,6 +39,13 @@ pub struct Options {
     /// Largest blob taken at `POST /blobs`, bytes. Default 256 MiB.
     #[serde(default = "default_upload_limit_bytes")]
     pub upload_limit_bytes: u64,
+    /// Bytes of blobs that no open deal needs and that are no results of lately, at most: an upload that would exceed it
+    /// lets the oldest of them be removed, and is refused if that is not enough. Default 20 GiB.
+    #[serde(default = "default_uploads_quota_bytes")]
+    pub uploads_quota_bytes: u64,
+    /// How long results are kept before they may be removed for want of room, seconds. Default 30 days.
+    #[serde(default = "default_results_keep_secs")]
+    pub results_keep_secs: u64,
     /// Largest app or input fetched for a deal, bytes. Default 1 GiB.
     #[serde(default = "default_input_limit_bytes")]
     pub input_limit_bytes: u64,
@@ -127,6 +134,8 @@ impl Options {
             peers: Vec::new(),
             uploads: default_uploads(),
             upload_limit_bytes: default_upload_limit_bytes(),
+            uploads_quota_bytes: default_uploads_quota_bytes(),
+            results_keep_secs: default_results_keep_secs(),
             input_limit_bytes: default_input_limit_bytes(),
             fetch_private: false,
             result_limit_bytes: default_result_limit_bytes(),
@@ -158,6 +167,12 @@ fn default_uploads() -> bool {
 }
 fn default_upload_limit_bytes() -> u64 {
     256 << 20
+}
+fn default_uploads_quota_bytes() -> u64 {
+    20 << 30
+}
+fn default_results_keep_secs() -> u64 {
+    30 * 86_400
 }
 fn default_input_limit_bytes() -> u64 {
     1 << 30

@@ -52,6 +52,15 @@ pub enum Reached {
 }
 
 impl Reached {
+    /// Whether a stake hangs on it: a claim was sent that must be revealed, or be lost.
+    #[must_use]
+    pub fn is_staked(self) -> bool {
+        match self {
+            Self::Assigned | Self::Computed { .. } => false,
+            Self::Contributed { .. } | Self::Revealed { .. } | Self::Uploaded { .. } => true,
+        }
+    }
+
     /// The stage, without what is known at it.
     #[must_use]
     pub fn stage(self) -> Stage {
@@ -141,6 +150,13 @@ impl Journal {
         // The same order after every restart.
         entries.sort_by_key(Entry::task);
         Ok(entries)
+    }
+
+    /// One task's entry, if it can be read.
+    #[must_use]
+    pub fn entry(&self, task: TaskId) -> Option<Entry> {
+        let bytes = fs::read(self.folder(task).join(FILE)).ok()?;
+        serde_json::from_slice(&bytes).ok()
     }
 
     /// Moves a folder out of the way, and says where to.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use alloy_primitives::Address;
 use protocol::ids::TaskId;
 use runtime::wasm::{Engine, EngineOptions};
+use sdk::chain::BlockRef;
 use sdk::wallet::Wallet;
 use sdk::wire::pool::{Assignment, ToPool};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -27,6 +28,14 @@ use crate::session;
 
 /// How long a stopping worker waits for its transactions.
 const STOP_WITHIN: Duration = Duration::from_secs(150);
+
+/// How deep the end of a task must lie until its journal is thrown away, and after how long it is in any case (a chain
+/// that makes blocks on demand may make none for days).
+const SETTLED_BLOCKS: u64 = 64;
+const SETTLED_FOR: Duration = Duration::from_secs(10 * 60);
+/// How often it is looked whether the ends of tasks still stand. Nobody waits for that: a reveal that was taken back may
+/// be made again for two category times.
+const SETTLED_LOOK: Duration = Duration::from_secs(5);
 
 /// A worker.
 #[derive(Debug)]
@@ -116,6 +125,7 @@ impl Service {
             kill: kill.clone(),
             journeys: TaskTracker::new(),
             held: Mutex::default(),
+            settled: Mutex::default(),
             held_now,
             connected: connected_now,
         });
@@ -225,8 +235,17 @@ pub(crate) struct Office {
     slots: Arc<Semaphore>,
     journeys: TaskTracker,
     held: Mutex<BTreeMap<TaskId, watch::Sender<Hints>>>,
+    /// Tasks that are over, of which a reorganisation may take back what a stake hangs on.
+    settled: Mutex<BTreeMap<TaskId, Settled>>,
     held_now: watch::Sender<usize>,
     pub(crate) connected: watch::Sender<bool>,
+}
+
+/// When a task was seen to be over.
+#[derive(Debug, Clone, Copy)]
+struct Settled {
+    block: BlockRef,
+    at: tokio::time::Instant,
 }
 
 impl Office {
@@ -292,7 +311,21 @@ impl Office {
     pub(crate) fn assign(self: &Arc<Self>, desk: &Arc<Desk>, assignment: Assignment) {
         let task = assignment.task;
         if let Some(word) = self.line.last_word(task) {
-            return self.line.say(word); // Assigned again: the pool missed the answer.
+            // Assigned again: the pool missed the answer. Unless it has told us to stop meanwhile, and we are about to.
+            let word = match word {
+                ToPool::Accepted { .. } | ToPool::Computing { .. } if self.is_letting_go(task) => {
+                    let reason = "this worker is just letting go of it, as it was told".to_owned();
+                    ToPool::Declined { task, reason }
+                }
+                word => word,
+            };
+            return self.line.say(word);
+        }
+        // Over, and taken back by the chain: what was computed and claimed stands in the journal.
+        if self.lock_settled().remove(&task).is_some()
+            && let Some(entry) = self.journal.entry(task)
+        {
+            return self.resume(desk, entry);
         }
         let decline = |reason: &str| {
             self.line.say(ToPool::Declined {
@@ -337,6 +370,14 @@ impl Office {
             }
             Journey::resume(walk, entry.reached).await
         });
+    }
+
+    fn is_letting_go(&self, task: TaskId) -> bool {
+        self.held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&task)
+            .is_some_and(|hints| hints.borrow().abandoned.is_some())
     }
 
     /// Takes note that a task is held; `None` if it is already.
@@ -396,10 +437,8 @@ impl Office {
             }
         };
         desk.purse.release(task).await;
-        let journal = self.journal.clone();
-        let removed = tokio::task::spawn_blocking(move || journal.remove(task)).await;
-        if let Ok(Err(error)) = removed {
-            tracing::warn!(task.id = %task, error = crate::journey::in_full(&error), "a task's folder stays behind");
+        if !self.keeps_for_a_while(task, desk).await {
+            self.forget(task).await;
         }
         {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -407,5 +446,88 @@ impl Office {
             self.held_now.send_replace(held.len());
         }
         self.line.take_leave(task, word);
+    }
+
+    async fn forget(&self, task: TaskId) {
+        let journal = self.journal.clone();
+        let removed = tokio::task::spawn_blocking(move || journal.remove(task)).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(task.id = %task, error = crate::journey::in_full(&error), "a task's folder stays behind");
+        }
+    }
+
+    fn lock_settled(&self) -> std::sync::MutexGuard<'_, BTreeMap<TaskId, Settled>> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a stake was claimed on, the journal outlasts the task for a while: should the chain take back its end, the
+    /// contribution and the reveal must be made once more, by whoever still knows the digest.
+    async fn keeps_for_a_while(&self, task: TaskId, desk: &Desk) -> bool {
+        let staked = self
+            .journal
+            .entry(task)
+            .is_some_and(|entry| entry.reached.is_staked());
+        if !staked {
+            return false;
+        }
+        let Ok(block) = Box::pin(desk.chain.block()).await else {
+            // Kept on disk only: looked at again after the next start.
+            return true;
+        };
+        let at = tokio::time::Instant::now();
+        self.lock_settled().insert(task, Settled { block, at });
+        true
+    }
+
+    /// Looks after tasks that are over until that is certain, for as long as the worker runs.
+    pub(crate) fn watch_settled(self: &Arc<Self>, desk: &Arc<Desk>) {
+        let (office, desk) = (self.clone(), desk.clone());
+        self.journeys.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(SETTLED_LOOK) => {}
+                    () = office.stop.cancelled() => return,
+                    () = office.kill.cancelled() => return,
+                }
+                office.look_after_settled(&desk).await;
+            }
+        });
+    }
+
+    async fn look_after_settled(self: &Arc<Self>, desk: &Arc<Desk>) {
+        let watched: Vec<(TaskId, Settled)> = self
+            .lock_settled()
+            .iter()
+            .map(|(task, settled)| (*task, *settled))
+            .collect();
+        // The blocks stand on each other: where the latest stands, all do.
+        let Some((_, latest)) = watched
+            .iter()
+            .max_by_key(|(_, settled)| settled.block.number)
+        else {
+            return;
+        };
+        let number = latest.block.number;
+        let (Ok(head), Ok(found)) = tokio::join!(
+            Box::pin(desk.chain.block()),
+            Box::pin(desk.chain.block_at(number))
+        ) else {
+            return;
+        };
+        let stands = found.is_some_and(|found| found.hash == latest.block.hash);
+        for (task, settled) in watched {
+            if !stands {
+                tracing::info!(task.id = %task, "the chain was reorganised after the task was over, looking at it again");
+                self.lock_settled().remove(&task);
+                if let Some(entry) = self.journal.entry(task) {
+                    self.resume(desk, entry);
+                }
+            } else if head.number >= settled.block.number + SETTLED_BLOCKS
+                || settled.at.elapsed() >= SETTLED_FOR
+            {
+                self.lock_settled().remove(&task);
+                self.forget(task).await;
+            }
+        }
     }
 }

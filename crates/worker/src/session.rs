@@ -167,6 +167,7 @@ async fn settle(
         .map_err(|error| Cut::NoChain(Box::new(error)))?;
     remember(office, &info).map_err(Cut::Folder)?;
     let made = office.desk(chain, info).map_err(Cut::Folder)?;
+    office.watch_settled(&made);
     *desk = Some(made.clone());
     Ok(made)
 }

@@ -116,9 +116,7 @@ fn told_by_the_chain(task: &OnChain, contributions: &[Contributed], now_secs: u6
         return "the deal's time is over: anybody may claim it, which gives the requester the money back".to_owned();
     }
     match task.status {
-        TaskStatus::Unset => {
-            "it is not on chain yet: its pool is to initialize it".to_owned()
-        }
+        TaskStatus::Unset => "it is not on chain yet: its pool is to initialize it".to_owned(),
         TaskStatus::Active if now_secs >= task.contribution_deadline => format!(
             "no worker's claim won in time; the money goes back to the requester {}",
             left(end)
@@ -278,11 +276,21 @@ mod tests {
         for (status, reveals, now, says) in [
             (TaskStatus::Unset, 0, 1_000, "to initialize it"),
             (TaskStatus::Active, 0, 1_000, "taken until 18 min"),
-            (TaskStatus::Active, 0, 2_100, "no worker's claim won in time"),
+            (
+                TaskStatus::Active,
+                0,
+                2_100,
+                "no worker's claim won in time",
+            ),
             (TaskStatus::Active, 0, 3_000, "anybody may claim it"),
             (TaskStatus::Revealing, 0, 1_580, "reopened in 20 s"),
             (TaskStatus::Revealing, 0, 1_600, "nobody revealed in time"),
-            (TaskStatus::Revealing, 1, 1_600, "the pool is to finalize it"),
+            (
+                TaskStatus::Revealing,
+                1,
+                1_600,
+                "the pool is to finalize it",
+            ),
             (TaskStatus::Completed, 2, 3_000, "paid"),
             (TaskStatus::Failed, 0, 3_000, "money back"),
         ] {

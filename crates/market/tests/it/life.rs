@@ -473,6 +473,8 @@ async fn what_a_reorganised_chain_takes_back_is_taken_back_in_the_book() {
         .expect("closed");
     town.until(&order, |record| record.status == OrderStatus::Canceled)
         .await;
+    // Its sender would see to it that the order is closed again.
+    drop(developer);
     town.rpc("evm_revert", serde_json::json!([before])).await;
     for _ in 0..3 {
         town.rpc("evm_mine", serde_json::json!([])).await;

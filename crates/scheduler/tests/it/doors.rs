@@ -169,6 +169,31 @@ async fn an_upload_is_refused_unless_its_worker_revealed_the_task() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn uploads_have_a_quota_which_what_nobody_needs_makes_room_in() {
+    let pool = Pool::start_with(|options| options.uploads_quota_bytes = 100_000).await;
+    let post = async |bytes: Vec<u8>| {
+        reqwest::Client::new()
+            .post(pool.url().join("blobs").unwrap())
+            .body(bytes)
+            .send()
+            .await
+            .unwrap()
+            .status()
+    };
+    assert_eq!(post(vec![1; 60_000]).await, StatusCode::OK);
+    // It may be the input of a deal about to be made: not removed within the hour.
+    assert_eq!(
+        post(vec![2; 60_000]).await,
+        StatusCode::INSUFFICIENT_STORAGE
+    );
+    assert_eq!(post(vec![3; 30_000]).await, StatusCode::OK);
+    // What a deal of ours needs does not count: the app was here before, and the pool works.
+    let _worker = pool.worker(0, Conduct::Honest, 1);
+    let deal = pool.request(1, 1, "").await;
+    pool.completed(deal).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unknown_ids_are_not_found_and_bad_ones_are_named() {
     let pool = Pool::start().await;
     let id = B256::repeat_byte(1);

@@ -64,7 +64,7 @@ async fn on_a_chain_with_block_times_a_task_takes_at_most_four_blocks_from_reque
     eventually(async || (pool.handle().workers() == 1).then_some(())).await;
     pool.node("evm_setAutomine", serde_json::json!([false]))
         .await;
-    pool.node("evm_setIntervalMining", serde_json::json!([2_000]))
+    pool.node("evm_setIntervalMining", serde_json::json!([2]))
         .await;
     let deal = pool.request(1, 1, "").await;
     let task = pool.tasks_of(deal).await[0];

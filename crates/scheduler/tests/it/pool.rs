@@ -293,6 +293,11 @@ async fn fund(chain: &Chain, person: Address) {
 
 /// Asks until there is an answer, for a minute at most.
 pub(crate) async fn eventually<T>(ask: impl AsyncFn() -> Option<T>) -> T {
+    eventually_within(Duration::from_secs(60), ask).await
+}
+
+/// The same, for so long.
+pub(crate) async fn eventually_within<T>(at_most: Duration, ask: impl AsyncFn() -> Option<T>) -> T {
     let asking = async {
         loop {
             if let Some(answer) = ask().await {
@@ -301,7 +306,7 @@ pub(crate) async fn eventually<T>(ask: impl AsyncFn() -> Option<T>) -> T {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), asking)
+    tokio::time::timeout(at_most, asking)
         .await
-        .expect("it happens within a minute")
+        .expect("it happens in time")
 }

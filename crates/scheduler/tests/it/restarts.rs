@@ -51,6 +51,27 @@ async fn a_bag_completes_even_when_the_database_is_lost_too() {
     killed_in_the_middle(true).await;
 }
 
+/// The figure itself comes from `benches/restart.rs`, with ten thousand.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_with_many_open_tasks_has_all_of_them_at_hand() {
+    let mut pool = Pool::start().await;
+    let tasks = 200;
+    pool.request(tasks, 1, "").await;
+    eventually(async || (pool.waiting("worker").await == tasks).then_some(())).await;
+    let handle = pool.handle.take().expect("it runs");
+    handle.shutdown().await;
+    drop(handle);
+    let began = std::time::Instant::now();
+    pool.open().await;
+    assert!(pool.handle().caught_up().await);
+    println!(
+        "{tasks} open tasks are at hand {:.2?} after the start",
+        began.elapsed()
+    );
+    assert_eq!(pool.waiting("worker").await, tasks);
+    assert_eq!(pool.handle().open_tasks() as u64, tasks);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_over_is_still_told_after_a_restart() {
     let mut pool = Pool::start().await;

@@ -359,6 +359,7 @@ impl Script {
         ) {
             return self.one_step(*Box::new(assignment), digest).await;
         }
+        self.until_on_chain(task).await;
         let authorization = assignment.authorization;
         match sdk::contribution::contribute(
             &self.sender,
@@ -378,6 +379,16 @@ impl Script {
 }
 
 impl Script {
+    /// It may have been given while its initialization is on its way.
+    async fn until_on_chain(&self, task: TaskId) {
+        while sdk::task::view(self.sender.chain(), task)
+            .await
+            .is_ok_and(|view| view.status == TaskStatus::Unset)
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     async fn one_step(&self, assignment: Assignment, digest: Digest) {
         assert!(assignment.one_step, "the pool offers it");
         let task = assignment.task;
@@ -393,12 +404,7 @@ impl Script {
         if self.conduct == Conduct::DiesDelivered {
             return self.gone.cancel();
         }
-        while sdk::task::view(self.sender.chain(), task)
-            .await
-            .is_ok_and(|view| view.status == TaskStatus::Unset)
-        {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        self.until_on_chain(task).await;
         let sent = sdk::contribution::contribute_and_finalize(
             &self.sender,
             task,

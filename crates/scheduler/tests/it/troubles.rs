@@ -22,7 +22,12 @@ async fn a_worker_lost_before_contributing_is_replaced_at_once() {
     })
     .await;
     let since = Instant::now();
-    let _honest = pool.worker(1, Conduct::Honest, 1);
+    let honest = pool.worker(1, Conduct::Honest, 1);
+    eventually(async || (!honest.given.lock().unwrap().is_empty()).then_some(())).await;
+    println!(
+        "given to the next worker {:.2?} after the pool said that the first is lost",
+        since.elapsed()
+    );
     pool.completed(deal).await;
     assert!(
         since.elapsed() < Duration::from_secs(30),

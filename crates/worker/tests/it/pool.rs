@@ -10,11 +10,12 @@ use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, put};
 use protocol::ids::TaskId;
 use sdk::wire::pool::{
-    PoolInfo, ToPool, ToWorker, UPLOAD_SHA256_HEADER, UPLOAD_WORKER_HEADER, hello_digest,
+    PinnedBlob, PoolInfo, StoredResult, ToPool, ToWorker, UPLOAD_SHA256_HEADER,
+    UPLOAD_WORKER_HEADER, hello_digest,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
@@ -143,6 +144,16 @@ impl Pool {
         }
     }
 
+    /// Whether a task's result was uploaded.
+    pub(crate) async fn has_upload(&self, task: TaskId) -> bool {
+        self.state
+            .uploads
+            .lock()
+            .await
+            .iter()
+            .any(|(of, _)| *of == task)
+    }
+
     /// The zip of a task's result, which was uploaded.
     pub(crate) async fn uploaded(&self, task: TaskId) -> Vec<u8> {
         let uploads = self.state.uploads.lock().await;
@@ -218,7 +229,7 @@ async fn take(
     Path(task): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> StatusCode {
+) -> Response {
     let refusal = {
         let mut answers = told.upload_answers.lock().expect("whole");
         if answers.is_empty() {
@@ -228,14 +239,20 @@ async fn take(
         }
     };
     if let Some(refusal) = refusal {
-        return refusal;
+        return refusal.into_response();
     }
     assert!(headers.contains_key(UPLOAD_WORKER_HEADER));
     let sha256 = headers[UPLOAD_SHA256_HEADER].to_str().expect("text");
     assert_eq!(sha256, format!("{:x}", protocol::result::sha256(&body)));
-    told.uploads
-        .lock()
-        .await
-        .push((task.parse().expect("a task"), body.to_vec()));
-    StatusCode::OK
+    let task = task.parse().expect("a task");
+    let mut hasher = blobs::Hasher::new();
+    hasher.update(&body);
+    let own = hasher.finish();
+    told.uploads.lock().await.push((task, body.to_vec()));
+    let blob = PinnedBlob {
+        cid: own.cid.to_string(),
+        length: own.length,
+        sha256: own.sha256.into(),
+    };
+    axum::Json(StoredResult { task, blob }).into_response()
 }

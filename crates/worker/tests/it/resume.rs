@@ -197,6 +197,67 @@ async fn a_reveal_the_chain_has_forgotten_is_made_again() {
     goes_on_after_the_chain_forgot_the_task_at(Stage::Uploaded).await;
 }
 
+/// The worst moment: the task is over, the worker forgets what it sent, and the chain takes it all back.
+#[tokio::test]
+async fn a_stake_is_not_lost_when_a_worker_is_killed_after_the_end_and_the_chain_goes_back() {
+    let mut town = Town::start().await;
+    let given = town.deal(HELLO, "").await;
+    let before = town.node("evm_snapshot", serde_json::json!([])).await;
+    let worker = town.worker(Conduct::Honest).await;
+    let assignment = town.assignment(&given, 0).await;
+    let task = assignment.task;
+    town.pool.say(ToWorker::Assign(Box::new(assignment)));
+    town.pool
+        .until(|message| *message == ToPool::Revealed { task })
+        .await;
+    town.finalize(task).await;
+    town.pool.say(ToWorker::Settled { task });
+    eventually("for the worker it is over", async || worker.tasks() == 0).await;
+    worker.kill().await;
+    town.node("evm_revert", serde_json::json!([before])).await;
+    town.connect_anew().await;
+    assert_eq!(town.task(task).await.status, TaskStatus::Unset);
+
+    let worker = town.worker(Conduct::Honest).await;
+    town.assignment(&given, 0).await;
+    eventually("it is contributed and revealed once more", async || {
+        town.task(task).await.reveal_counter == 1
+    })
+    .await;
+    drop(worker);
+}
+
+#[tokio::test]
+async fn what_the_chain_takes_back_after_the_end_is_done_again_while_the_worker_runs() {
+    let mut town = Town::start().await;
+    let given = town.deal(HELLO, "").await;
+    let assignment = town.assignment(&given, 0).await;
+    let task = assignment.task;
+    let worker = town.worker(Conduct::Honest).await;
+    town.pool.say(ToWorker::Assign(Box::new(assignment)));
+    town.pool
+        .until(|message| matches!(message, ToPool::Contributed { .. }))
+        .await;
+    let contributed = town.node("evm_snapshot", serde_json::json!([])).await;
+    town.pool.say(ToWorker::Reveal { task });
+    town.pool
+        .until(|message| *message == ToPool::Revealed { task })
+        .await;
+    town.finalize(task).await;
+    town.pool.say(ToWorker::Settled { task });
+    eventually("for the worker it is over", async || worker.tasks() == 0).await;
+    let head = town.chain.block().await.expect("a block").number;
+    town.node("evm_revert", serde_json::json!([contributed]))
+        .await;
+    while town.chain.block().await.expect("a block").number < head {
+        town.node("evm_mine", serde_json::json!([])).await;
+    }
+    eventually("it is revealed once more", async || {
+        town.task(task).await.reveal_counter == 1
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_worker_that_is_stopped_keeps_its_journal() {
     let mut town = Town::start().await;

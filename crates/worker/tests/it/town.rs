@@ -180,9 +180,15 @@ impl Town {
 
     /// What the pool would send for a task, once it is initialized.
     pub(crate) async fn assignment(&self, given: &Given, index: u64) -> Assignment {
-        let (task, _) = sdk::task::initialize(&self.scheduler, given.deal, index)
+        sdk::task::initialize(&self.scheduler, given.deal, index)
             .await
             .expect("initialized");
+        self.early_assignment(given, index)
+    }
+
+    /// What the pool would send while the task's initialization is on its way.
+    pub(crate) fn early_assignment(&self, given: &Given, index: u64) -> Assignment {
+        let task = TaskId::derive(given.deal, U256::from(index));
         let worker = self.worker.address();
         Assignment {
             task,
