@@ -113,7 +113,10 @@ fn rust(long: bool) -> anyhow::Result<()> {
     from_npm(&chains_folder(), "the chains tests run on (anvil, hardhat)")?;
     let mut tests = runner(["--workspace"]);
     if long {
-        tests = tests.env("PROPTEST_CASES", "5000");
+        tests = tests
+            .env("PROPTEST_CASES", "5000")
+            // Of the twin and the contracts: crates/protocol/tests/it/seeds.rs.
+            .env("OXEC_LIVES", "100000");
     }
     tests.run()?;
     for chain in OTHER_CHAINS {

@@ -10,6 +10,7 @@ mod seeds;
 mod town;
 mod words;
 
+mod devchain;
 mod faults;
 mod lives;
 mod twin;

@@ -5,7 +5,7 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `OXEC_LIVES` | how many lives each test plays in all its parts together, instead of its own number |
+//! | `OXEC_LIVES` | how many lives are played on the contracts and on the twin alone, instead of 2,000 |
 //! | `OXEC_SEED` | the run's seed, hexadecimal; without it every run plays other lives |
 //! | `OXEC_LIFE` | the seed of the one life to be played, hexadecimal; a failure says which |
 
@@ -19,29 +19,32 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 
 use crate::life::{Act, life};
 
-/// A test's lives are divided between so many functions, since test runners run functions side by side.
-pub(crate) const PARTS: u64 = 4;
+/// In the quick suite; `cargo xtask test --long` plays a hundred thousand.
+const LIVES: u64 = 2_000;
 
-/// Plays this part's share of `number` lives.
+/// Plays one of `one_in` lives, beginning with the life of number `first`. So a test may be divided between several
+/// functions, which test runners run side by side.
 pub(crate) fn play_lives(
-    number: u64,
-    part: u64,
+    one_in: u64,
+    first: u64,
     live: impl Fn(&[Act]) -> Result<(), TestCaseError>,
 ) {
     if let Some(seed) = hexadecimal("OXEC_LIFE") {
-        if part == 0 {
+        if first == 0 {
             play_one(seed, &live);
         }
         return;
     }
-    let number = decimal("OXEC_LIVES").unwrap_or(number);
+    let lives = decimal("OXEC_LIVES").unwrap_or(LIVES);
     let seed = run_seed();
     eprintln!(
-        "lives {part}, {}, … of {number}: OXEC_SEED={seed:#x}",
-        part + PARTS
+        "lives {first}, {}, … below {lives}: OXEC_SEED={seed:#x}",
+        first + one_in
     );
-    for life in (part..number).step_by(PARTS as usize) {
+    let mut life = first;
+    while life < lives {
         play_one(life_seed(seed, life), &live);
+        life += one_in;
     }
 }
 

@@ -28,9 +28,6 @@ alloy_sol_types::sol! {
     function receiveResult(bytes32 id, bytes result);
 }
 
-/// In the quick suite; `cargo xtask test --long` plays a hundred thousand.
-const LIVES: u64 = 2_000;
-
 /// Deployed once; every life goes on from here.
 static START: LazyLock<(State, Town, Directory)> = LazyLock::new(|| {
     let (mut chain, mut town) = Chain::with_town();
@@ -183,22 +180,22 @@ fn live_on_the_contracts(acts: &[Act]) -> Result<(), TestCaseError> {
 
 #[test]
 fn the_twin_and_the_contracts_agree_in_the_first_quarter_of_lives() {
-    play_lives(LIVES, 0, live_on_the_contracts);
+    play_lives(4, 0, live_on_the_contracts);
 }
 
 #[test]
 fn the_twin_and_the_contracts_agree_in_the_second_quarter_of_lives() {
-    play_lives(LIVES, 1, live_on_the_contracts);
+    play_lives(4, 1, live_on_the_contracts);
 }
 
 #[test]
 fn the_twin_and_the_contracts_agree_in_the_third_quarter_of_lives() {
-    play_lives(LIVES, 2, live_on_the_contracts);
+    play_lives(4, 2, live_on_the_contracts);
 }
 
 #[test]
 fn the_twin_and_the_contracts_agree_in_the_last_quarter_of_lives() {
-    play_lives(LIVES, 3, live_on_the_contracts);
+    play_lives(4, 3, live_on_the_contracts);
 }
 
 #[test]
