@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy_primitives::{Address, Bytes, U64};
+use alloy_primitives::{Address, Bytes, U64, hex};
 use anyhow::{Context as _, bail};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -42,10 +42,9 @@ impl Node {
 
     /// Makes blocks now.
     pub async fn mine(&self, blocks: u64) -> anyhow::Result<()> {
-        for _ in 0..blocks {
-            let _: Value = self.ask("evm_mine", json!([])).await?;
-        }
-        Ok(())
+        self.ask::<Value>("hardhat_mine", json!([U64::from(blocks)]))
+            .await
+            .map(drop)
     }
 
     /// Whether transactions are mined as they come, or only by [`Node::mine`].
@@ -88,8 +87,8 @@ impl Node {
             .collect())
     }
 
-    /// Of the transactions in these blocks: how many there are, and the senders of those that failed.
-    pub async fn transactions(&self, from: u64, to: u64) -> anyhow::Result<(usize, Vec<Address>)> {
+    /// Of the transactions in these blocks: how many there are, and those that failed.
+    pub async fn transactions(&self, from: u64, to: u64) -> anyhow::Result<(usize, Vec<Failed>)> {
         let (mut all, mut failed) = (0, Vec::new());
         for block in from..=to {
             let receipts: Vec<Value> = self
@@ -98,10 +97,26 @@ impl Node {
             all += receipts.len();
             for receipt in receipts {
                 if receipt["status"] == "0x0" {
-                    failed.push(serde_json::from_value(receipt["from"].clone())?);
+                    let hash = &receipt["transactionHash"];
+                    let sent: Value = self.ask("eth_getTransactionByHash", json!([hash])).await?;
+                    let input: Bytes = serde_json::from_value(sent["input"].clone())?;
+                    failed.push(Failed {
+                        from: serde_json::from_value(receipt["from"].clone())?,
+                        calls: hex::encode(&input[..input.len().min(4)]),
+                        out_of_gas: sent["gas"] == receipt["gasUsed"],
+                    });
                 }
             }
         }
         Ok((all, failed))
     }
+}
+
+/// A transaction that was mined in vain.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    pub from: Address,
+    /// The first four bytes of what it calls, in hex.
+    pub calls: String,
+    pub out_of_gas: bool,
 }

@@ -71,9 +71,22 @@ pub struct ProcessWorker {
     pub address: Address,
     pub process: Process,
     pub line: Line,
+    /// Where it keeps its journal; see [`ProcessWorker::kept`].
     pub folder: PathBuf,
+    /// The disk the folder is on, if it is one of its own.
+    pub disk: Option<Disk>,
     /// Whether it does what it was asked.
     pub honest: bool,
+}
+
+impl ProcessWorker {
+    /// Its folder as seen from here.
+    pub fn kept(&self) -> PathBuf {
+        match &self.disk {
+            Some(disk) => disk.folder(),
+            None => self.folder.clone(),
+        }
+    }
 }
 
 /// What stands between the chain and each kind of role.
@@ -121,6 +134,8 @@ pub struct WorkerWish<'a> {
 const REQUESTER_RLC: u64 = 10_000;
 const POOL_RLC: u64 = 1_000_000;
 const WORKER_RLC: u64 = 1_000;
+/// More blocks than any role looks back for a reorganisation.
+const DEEP: u64 = 70;
 /// The highest trust the pool offers.
 pub const MOST_TRUST: u64 = 1_000_000;
 
@@ -306,6 +321,7 @@ impl ProcessTown {
             process,
             line,
             folder,
+            disk: wish.disk.cloned(),
             honest: conduct != "lying",
         });
         self.until("the worker joins", Duration::from_secs(30), async || {
@@ -451,11 +467,13 @@ impl ProcessTown {
         Ok(std::fs::read_to_string(place.join("words.txt"))?)
     }
 
-    /// Waits until no worker holds a task any more, by its own journal.
+    /// Waits until no worker holds a task any more, by its own journal. Workers keep what a stake hung on until its end
+    /// lies deep in the chain, so blocks are made until it does.
     pub async fn journals_empty(&self, within: Duration) -> anyhow::Result<()> {
+        self.node.mine(DEEP).await?;
         self.until("no worker holds a task any more", within, async || {
             for worker in &self.workers {
-                let held = match std::fs::read_dir(worker.folder.join("tasks")) {
+                let held = match std::fs::read_dir(worker.kept().join("tasks")) {
                     Ok(entries) => entries.count(),
                     Err(_) => 0,
                 };
@@ -468,17 +486,14 @@ impl ProcessTown {
 
     /// Stops everything in order; fails if somebody did not end well, has panicked, or is left over.
     pub async fn stop(&self) -> anyhow::Result<()> {
-        for worker in &self.workers {
-            worker.process.stop().await?;
-        }
-        let mut services = vec![&self.scheduler_process, &self.market_process];
-        services.extend(&self.chain_process);
-        for process in services {
-            process.stop().await?;
-        }
-        for process in self.processes() {
-            let exit = process.stop().await?;
-            ensure!(exit.success(), "{} ended with {exit}", process.name());
+        let workers = self.workers.iter().map(|worker| &worker.process);
+        let services = [&self.scheduler_process, &self.market_process];
+        for process in workers.chain(services).chain(&self.chain_process) {
+            // Who was killed for good has no end to be judged by.
+            if process.is_running() {
+                let exit = process.stop().await?;
+                ensure!(exit.success(), "{} ended with {exit}", process.name());
+            }
             let log = process.log();
             let panics: Vec<&str> = log
                 .lines()
@@ -519,7 +534,10 @@ fn role(program: &Path, place: &Path, name: &str) -> Plan {
     Plan::new(name, program)
         .arguments(["--json", "--data"])
         .arguments([place.join("home")])
-        .environment("OXEC_LOG", "info,wasmtime=warn,cranelift=warn,hyper=warn")
+        .environment(
+            "OXEC_LOG",
+            "info,worker=debug,wasmtime=warn,cranelift=warn,hyper=warn",
+        )
         .environment("NO_COLOR", "1")
 }
 

@@ -26,6 +26,8 @@ use testkit::{
 use crate::{add, alone_on_the_machine, options, town};
 
 const SOON: Duration = Duration::from_secs(30);
+/// One newcomer is believed alone, and contributes, reveals and uploads as several do; at trust 1 it does all in one.
+const TWO_STEPS: u64 = 2;
 
 async fn view(town: &ProcessTown, task: TaskId) -> anyhow::Result<Task> {
     Ok(sdk::task::view(&town.chain, task).await?)
@@ -65,13 +67,14 @@ async fn completed(town: &ProcessTown, rented: &Rented) -> anyhow::Result<Audit>
     let audit = audit(&town.chain, &rented.deals, &town.honest()).await?;
     ensure!(audit.wrong.is_empty(), "{:#?}", audit.wrong);
     ensure!(audit.lost_stakes.is_empty(), "{:?}", audit.lost_stakes);
-    let failed = town
-        .node
-        .transactions(1, town.node.height().await?)
-        .await?
-        .1;
-    ensure!(failed.is_empty(), "transactions of {failed:?} failed");
     Ok(audit)
+}
+
+/// No transaction failed.
+async fn nothing_was_sent_in_vain(town: &ProcessTown) -> anyhow::Result<()> {
+    let (_, failed) = town.node.transactions(1, town.node.height().await?).await?;
+    ensure!(failed.is_empty(), "{failed:?}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +82,7 @@ async fn a_pool_killed_after_sending_finalize_finds_it_done() -> anyhow::Result<
     let _alone = alone_on_the_machine().await;
     let town = town(1).await?;
     let app = town.publish(errand(), Nrlc::rlc(1)).await?;
-    let rented = town.rent(app, 1, 1, &["write", "once"]).await?;
+    let rented = town.rent(app, 1, TWO_STEPS, &["write", "once"]).await?;
     town.node.set_automine(false).await?;
     sent::<Hub::finalizeCall>(&town, town.pool_owner.address()).await?;
     town.scheduler_process.kill_for_good().await?;
@@ -90,6 +93,7 @@ async fn a_pool_killed_after_sending_finalize_finds_it_done() -> anyhow::Result<
     completed(&town, &rented).await?;
     let report = sdk::pool::report(&town.pool, rented.tasks[0]).await?;
     ensure!(report.state.contains("completed"), "{report:?}");
+    nothing_was_sent_in_vain(&town).await?;
     town.finish().await
 }
 
@@ -99,7 +103,7 @@ async fn a_finalize_that_the_chain_forgot_is_sent_again_by_a_pool_that_was_kille
     let _alone = alone_on_the_machine().await;
     let town = town(1).await?;
     let app = town.publish(errand(), Nrlc::rlc(1)).await?;
-    let rented = town.rent(app, 1, 1, &["write", "again"]).await?;
+    let rented = town.rent(app, 1, TWO_STEPS, &["write", "again"]).await?;
     town.node.set_automine(false).await?;
     sent::<Hub::finalizeCall>(&town, town.pool_owner.address()).await?;
     town.node.mine(1).await?;
@@ -110,6 +114,7 @@ async fn a_finalize_that_the_chain_forgot_is_sent_again_by_a_pool_that_was_kille
     town.node.set_automine(true).await?;
     town.scheduler_process.start();
     completed(&town, &rented).await?;
+    nothing_was_sent_in_vain(&town).await?;
     town.finish().await
 }
 
@@ -119,7 +124,7 @@ async fn a_worker_killed_after_contributing_reveals_when_it_is_back() -> anyhow:
     let town = town(1).await?;
     let worker = &town.workers[0];
     let app = town.publish(errand(), Nrlc::rlc(1)).await?;
-    let rented = town.rent(app, 1, 1, &["write", "late"]).await?;
+    let rented = town.rent(app, 1, TWO_STEPS, &["write", "late"]).await?;
     town.node.set_automine(false).await?;
     sent::<Hub::contributeCall>(&town, worker.address).await?;
     worker.process.kill_for_good().await?;
@@ -131,6 +136,30 @@ async fn a_worker_killed_after_contributing_reveals_when_it_is_back() -> anyhow:
     worker.process.start();
     ensure!(completed(&town, &rented).await?.contributions == 1);
     town.journals_empty(SOON).await?;
+    nothing_was_sent_in_vain(&town).await?;
+    town.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_after_sending_its_one_step_is_paid_once() -> anyhow::Result<()> {
+    let _alone = alone_on_the_machine().await;
+    let town = town(1).await?;
+    let worker = &town.workers[0];
+    let app = town.publish(errand(), Nrlc::rlc(1)).await?;
+    let rented = town.rent(app, 1, 1, &["write", "at once"]).await?;
+    town.node.set_automine(false).await?;
+    sent::<Hub::contributeAndFinalizeCall>(&town, worker.address).await?;
+    worker.process.kill_for_good().await?;
+    town.scheduler_process.kill_for_good().await?;
+    town.node.mine(1).await?;
+    town.node.set_automine(true).await?;
+    town.scheduler_process.start();
+    worker.process.start();
+    ensure!(completed(&town, &rented).await?.contributions == 1);
+    town.scheduler_process.serving().await?;
+    ensure!(town.words(rented.tasks[0]).await? == "at once");
+    town.journals_empty(SOON).await?;
+    nothing_was_sent_in_vain(&town).await?;
     town.finish().await
 }
 
@@ -186,7 +215,7 @@ async fn a_task_whose_only_winner_never_comes_back_is_reopened_and_done_by_anoth
     let _alone = alone_on_the_machine().await;
     let mut town = town(1).await?;
     let app = town.publish(errand(), Nrlc::rlc(1)).await?;
-    let rented = town.rent(app, 1, 1, &["write", "reopened"]).await?;
+    let rented = town.rent(app, 1, TWO_STEPS, &["write", "reopened"]).await?;
     town.node.set_automine(false).await?;
     sent::<Hub::contributeCall>(&town, town.workers[0].address).await?;
     town.workers[0].process.kill_for_good().await?;
@@ -221,16 +250,9 @@ async fn a_reveal_that_the_chain_forgot_after_the_end_costs_no_honest_stake() ->
     let app = town.publish(errand(), Nrlc::rlc(1)).await?;
     let rented = town.rent(app, 1, 4, &["write", "forgotten"]).await?;
     town.over(&rented.tasks, SOON).await?;
-    // Both have heard that it is over when they have nothing to say to the pool about it any more.
     town.until("the workers have heard of the end", SOON, async || {
-        let held = town.workers.iter().any(|worker| {
-            std::fs::read_dir(worker.folder.join("tasks")).is_ok_and(|entries| entries.count() > 0)
-        });
-        let settled = town
-            .workers
-            .iter()
-            .all(|worker| worker.process.log().contains("over on chain"));
-        Ok(!held || settled)
+        let mut logs = town.workers.iter().map(|worker| worker.process.log());
+        Ok(logs.all(|log| log.contains("done with")))
     })
     .await?;
     for worker in &town.workers {
@@ -368,7 +390,7 @@ async fn a_pool_whose_disk_is_full_goes_on_when_there_is_room() -> anyhow::Resul
     completed(&town, &first).await?;
     disk.fill()?;
     let second = town
-        .rent(app, 10, 1, &["write", "no room", "{index}"])
+        .rent(app, 10, TWO_STEPS, &["write", "no room", "{index}"])
         .await?;
     // What the chain keeps goes on; what the pool must keep, the result, does not.
     town.until("results wait to be taken", SOON, async || {

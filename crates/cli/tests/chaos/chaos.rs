@@ -40,6 +40,7 @@ use testkit::{
     errand,
     line::Quality,
     machine::{Clock, Disk},
+    node::Failed,
     process::Process,
     process_town::{ProcessTown, ProcessTownOptions, WorkerWish, new_folder},
 };
@@ -666,17 +667,25 @@ fn sent(town: &ProcessTown) -> u64 {
         .sum()
 }
 
-/// Who these are, and how often each.
-fn names(town: &ProcessTown, people: &[Address]) -> BTreeMap<String, usize> {
+/// Whose these are and what they call, and how often each.
+fn names(town: &ProcessTown, failed: &[Failed]) -> BTreeMap<String, usize> {
     let mut names = BTreeMap::new();
-    for person in people {
-        let worker = town.workers.iter().find(|worker| worker.address == *person);
+    for Failed {
+        from,
+        calls,
+        out_of_gas,
+    } in failed
+    {
+        let worker = town.workers.iter().find(|worker| worker.address == *from);
         let name = match worker {
             Some(worker) => worker.name.clone(),
-            None if *person == town.pool_owner.address() => "the pool".to_owned(),
-            None => person.to_string(),
+            None if *from == town.pool_owner.address() => "the pool".to_owned(),
+            None => from.to_string(),
         };
-        *names.entry(name).or_default() += 1;
+        let why = if *out_of_gas { ", out of gas" } else { "" };
+        *names
+            .entry(format!("{name} calling {calls}{why}"))
+            .or_default() += 1;
     }
     names
 }
