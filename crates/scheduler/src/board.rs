@@ -92,6 +92,8 @@ pub(crate) struct State {
     jobs: BTreeMap<Job, BTreeSet<Place>>,
     /// Tasks that want a worker none of those connected can be: looked at again when one comes.
     starved: BTreeSet<Place>,
+    /// When the first pause of a worker that a starved task waits for is over, and whether somebody is to be woken then.
+    recall: Option<(u64, bool)>,
     /// When to look at a task again for the sake of a deadline, chain time.
     alarms: BTreeSet<Place>,
     /// Number and time of the latest block, and when we first saw it.
@@ -290,6 +292,7 @@ impl Board {
             records: HashMap::new(),
             jobs: BTreeMap::new(),
             starved: BTreeSet::new(),
+            recall: None,
             alarms: BTreeSet::new(),
             clock: (0, 0, Instant::now()),
             account: (0, 0),
@@ -365,7 +368,12 @@ impl Board {
 
     /// Takes up to `most` tasks that need `job`. They are nobody else's until [`Board::done`].
     pub(crate) fn take(&self, job: Job, most: usize) -> Vec<TaskId> {
-        self.lock().take(job, most)
+        let taken = self.lock().take(job, most);
+        if job == Job::Initialize && !taken.is_empty() {
+            // Workers may have them from now on.
+            self.ring();
+        }
+        taken
     }
 
     /// Gives a taken task back, to be filed under what it needs now.
@@ -472,10 +480,9 @@ impl State {
     pub(crate) fn restore(&mut self, mut task: Task) {
         // The time we were away is not the workers': they get theirs anew.
         task.not_before(now_secs());
-        if task.is_closed() {
-            // Only passing through: the database forgets it for us again.
-            self.dirty.tasks.insert(task.id);
-        } else if let Some(deal) = self.deals.get_mut(&task.deal) {
+        if !task.is_closed()
+            && let Some(deal) = self.deals.get_mut(&task.deal)
+        {
             deal.open.insert(task.index);
         }
         self.insert(task);
@@ -740,6 +747,10 @@ impl State {
         if after != before {
             tracing::info!(task.id = %id, from = ?before.stage, to = ?after.stage, "the chain corrects what we knew");
             self.replace(&before, after);
+        }
+        if self.task(id).is_some_and(Task::is_closed) {
+            // It was only looked at again: through the database's hands, which forget it then.
+            self.dirty.tasks.insert(id);
         }
     }
 
@@ -1138,13 +1149,12 @@ impl State {
     }
 
     /// Takes note of a turn that failed, and says how long to wait before the next; none: there is none at this stage.
-    /// `refused`: by the hub or the node, rather than that nobody could be asked.
     pub(crate) fn troubled(
         &mut self,
         id: TaskId,
         job: Job,
         why: String,
-        refused: bool,
+        fault: Fault,
     ) -> Option<Duration> {
         let now = now_secs();
         let entry = self.tasks.get_mut(&id)?;
@@ -1152,12 +1162,15 @@ impl State {
             Some(trouble) if trouble.job == job => (trouble.since_secs, trouble.refusals),
             _ => (now, 0),
         };
-        let refusals = before + u32::from(refused);
-        let pause = match refused {
-            false => Some(RETRY_SOON),
-            true if refusals >= REFUSALS_MAX => None,
+        let refusals = before + u32::from(fault == Fault::Hubs);
+        let pause = match fault {
+            Fault::Passing => Some(RETRY_SOON),
+            Fault::Nodes => Some(RETRY_LATER),
+            Fault::Hubs if refusals >= REFUSALS_MAX => None,
             // Most are about something another transaction has done meanwhile, or about time.
-            true => Some((RETRY_FIRST * 2_u32.pow((refusals - 1).min(10))).min(RETRY_LATEST)),
+            Fault::Hubs => {
+                Some((RETRY_FIRST * 2_u32.pow((refusals - 1).min(10))).min(RETRY_LATEST))
+            }
         };
         entry.trouble = Some(Trouble {
             job,
@@ -1546,7 +1559,20 @@ impl State {
                 .map(|(place, address)| (place, *address));
             let Some((at, worker)) = chosen else {
                 if !self.workers.keys().any(may) {
+                    let soonest = self
+                        .workers
+                        .keys()
+                        .filter_map(|worker| match entry.task.may_ask(*worker, now, pause) {
+                            Asking::From(at) => Some(at),
+                            Asking::Now | Asking::Never => None,
+                        })
+                        .min();
                     self.shelve(place, true);
+                    if let Some(at) = soonest
+                        && self.recall.is_none_or(|(known, _)| at < known)
+                    {
+                        self.recall = Some((at, false));
+                    }
                 }
                 return;
             };
@@ -1572,6 +1598,23 @@ impl State {
             if self.room_of(worker) == 0 {
                 free.swap_remove(at);
             }
+        }
+    }
+
+    /// How long until a pause is over that nobody is to be woken for yet.
+    pub(crate) fn take_recall(&mut self) -> Option<Duration> {
+        let (at, taken) = self.recall.as_mut()?;
+        if std::mem::replace(taken, true) {
+            return None;
+        }
+        Some(Duration::from_secs(at.saturating_sub(now_secs())))
+    }
+
+    /// A pause is over: the starved are looked at again.
+    pub(crate) fn recall(&mut self) {
+        self.recall = None;
+        for (_, task) in std::mem::take(&mut self.starved) {
+            self.file(task);
         }
     }
 
@@ -1681,6 +1724,19 @@ impl State {
     }
 }
 
+/// Why a turn failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nobody could be asked.
+    Passing,
+    /// The node's, or the pool's own: no ether, say. It may last, but says nothing of the task.
+    Nodes,
+    /// The hub refused.
+    Hubs,
+}
+
+/// Pause while something is amiss that only people mend.
+const RETRY_LATER: Duration = Duration::from_secs(3);
 /// Pause after the node was away.
 const RETRY_SOON: Duration = Duration::from_millis(500);
 /// Pauses after refusals, doubling from the first to the longest.
@@ -1840,7 +1896,7 @@ mod tests {
                 [task],
                 "filed again"
             );
-            let pause = state.troubled(task, Job::Initialize, "refused".to_owned(), true);
+            let pause = state.troubled(task, Job::Initialize, "refused".to_owned(), Fault::Hubs);
             state.release(task);
             match pause {
                 Some(pause) => waited += pause,
@@ -1856,10 +1912,12 @@ mod tests {
         // Its money goes back all the same, when the time has come.
         state.set_clock(2, 4_000);
         assert_eq!(state.take(Job::Claim, usize::MAX), [task]);
-        // That the node is away is no refusal, however often.
+        // That the node is away, or that there is no ether, is no refusal, however often.
         for _ in 0..100 {
-            let pause = state.troubled(task, Job::Claim, "away".to_owned(), false);
+            let pause = state.troubled(task, Job::Claim, "away".to_owned(), Fault::Passing);
             assert_eq!(pause, Some(RETRY_SOON));
+            let pause = state.troubled(task, Job::Claim, "poor".to_owned(), Fault::Nodes);
+            assert_eq!(pause, Some(RETRY_LATER));
         }
     }
 

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Options;
-use crate::board::{Board, Job};
+use crate::board::{Board, Fault, Job};
 use crate::db::Db;
 use crate::storage::Storage;
 use crate::task::Event;
@@ -90,14 +90,14 @@ impl Context {
                 state.apply(task, event);
             }
             Err(error) => {
-                let passing = error.is_transient();
+                let fault = fault(&error);
                 tracing::warn!(task.id = %task, %error, "cannot {} the task for now", job.verb());
                 let pause = {
                     let mut state = self.board.lock();
                     state.counters.transactions += 1;
                     state.counters.transactions_failed += 1;
-                    state.counters.transactions_refused += u64::from(!passing);
-                    state.troubled(task, job, error.to_string(), !passing)
+                    state.counters.transactions_refused += u64::from(fault == Fault::Hubs);
+                    state.troubled(task, job, error.to_string(), fault)
                 };
                 // Nobody listens any more when stopping.
                 let _ = self.recheck.send(vec![task]);
@@ -107,6 +107,22 @@ impl Context {
             }
         }
         self.board.done(task);
+    }
+}
+
+fn fault(error: &ChainError) -> Fault {
+    match error {
+        ChainError::Unreachable { .. }
+        | ChainError::Uncertain { .. }
+        | ChainError::Closed { .. } => Fault::Passing,
+        ChainError::Refused { .. } | ChainError::OutOfGas { .. } => Fault::Hubs,
+        ChainError::Node { .. }
+        | ChainError::Unreadable { .. }
+        | ChainError::WrongChain { .. }
+        | ChainError::NothingThere { .. }
+        | ChainError::NoEther { .. }
+        | ChainError::BadUrl { .. }
+        | ChainError::NoClient { .. } => Fault::Nodes,
     }
 }
 

@@ -295,7 +295,7 @@ async fn metrics(State(context): State<Arc<Context>>) -> Response {
         ),
         (
             "transactions_refused_total",
-            "of those, refused by the hub or the node, mostly before anything was sent",
+            "of those, refused by the hub, mostly before anything was sent",
             counters.transactions_refused,
         ),
         (

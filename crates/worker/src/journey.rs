@@ -13,10 +13,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes, Signature, keccak256};
 use futures::TryStreamExt as _;
+use futures::future::Either;
 use protocol::abi::Hub;
 use protocol::app::Kind;
 use protocol::contribution::{ContributionStatus, authorization_hash, hash, message_hash};
@@ -131,6 +133,8 @@ pub(crate) struct AtRevealed {
     walk: Walk,
     digest: Digest,
     uploads_done: u64,
+    /// The bytes travelled beside the reveal.
+    delivered: bool,
 }
 
 /// The result is with the pool.
@@ -162,6 +166,7 @@ impl Journey {
                     walk,
                     digest,
                     uploads_done: 0,
+                    delivered: false,
                 }))
             }
             Reached::Uploaded { digest } => {
@@ -354,6 +359,7 @@ impl AtContributed {
     pub(crate) async fn next(self) -> Result<AtRevealed, Ending> {
         let Self { mut walk, digest } = self;
         let task = walk.task();
+        let mut delivered = false;
         loop {
             let (view, own) = walk.look().await?;
             match (view.status, own) {
@@ -382,8 +388,9 @@ impl AtContributed {
                     ));
                 }
                 (TaskStatus::Revealing, ContributionStatus::Contributed) => {
-                    match Box::pin(sdk::contribution::reveal(&walk.desk.sender, task, digest)).await
-                    {
+                    let (sent, uploaded) = walk.reveal_and_upload(digest).await;
+                    delivered |= uploaded;
+                    match sent {
                         Ok(receipt) => {
                             tracing::info!(task.id = %task, tx = %receipt.tx, "revealed");
                             break;
@@ -404,6 +411,7 @@ impl AtContributed {
             walk,
             digest,
             uploads_done: 0,
+            delivered,
         })
     }
 }
@@ -415,10 +423,11 @@ impl AtRevealed {
             mut walk,
             digest,
             mut uploads_done,
+            delivered,
         } = self;
         loop {
             let wanted = walk.hints.borrow_and_update().uploads;
-            if wanted > uploads_done && walk.upload().await? {
+            if delivered || wanted > uploads_done && walk.upload().await? {
                 uploads_done = wanted;
                 break;
             }
@@ -727,6 +736,39 @@ impl Walk {
         })
     }
 
+    /// Reveals, and brings the bytes meanwhile if the pool asks for them: it may, as soon as there is consensus, and then
+    /// nothing but the last reveal keeps it from finalizing. Says whether they were taken.
+    async fn reveal_and_upload(
+        &self,
+        digest: Digest,
+    ) -> (
+        Result<sdk::chain::Receipt, sdk::contribution::ContributionError>,
+        bool,
+    ) {
+        let reveal = Box::pin(sdk::contribution::reveal(
+            &self.desk.sender,
+            self.task(),
+            digest,
+        ));
+        let begun = AtomicBool::new(false);
+        let upload = Box::pin(async {
+            let mut hints = self.hints.clone();
+            while hints.borrow_and_update().uploads == 0 {
+                if hints.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+            begun.store(true, Ordering::Relaxed);
+            // One try: what fails is asked for again.
+            self.put().await.is_ok()
+        });
+        match futures::future::select(reveal, upload).await {
+            Either::Left((sent, upload)) if begun.load(Ordering::Relaxed) => (sent, upload.await),
+            Either::Left((sent, _)) => (sent, false),
+            Either::Right((uploaded, reveal)) => (reveal.await, uploaded),
+        }
+    }
+
     /// After the reveal: where a reorganised chain has forgotten it, the contribution is taken from there to the reveal
     /// once more, since unrevealed it would lose its stake.
     async fn still_revealed(self, own: ContributionStatus, digest: Digest) -> Result<Self, Ending> {
@@ -769,10 +811,18 @@ impl Walk {
             Ok(terms) if self.may_finish_in_one_step(&terms) => {}
             Ok(_) | Err(_) => return Ok(()),
         }
+        let task = self.task();
+        // Begun the long way before a restart, a stake hangs on it, and it is walked that way to its end.
+        let own = sdk::contribution::view(&self.desk.chain, task, self.desk.address());
+        if Box::pin(own)
+            .await
+            .is_ok_and(|own| own.status != ContributionStatus::Unset)
+        {
+            return Ok(());
+        }
         let Some(link) = self.upload_early().await? else {
             return Ok(());
         };
-        let task = self.task();
         let mut pause = PAUSE;
         loop {
             if self.desk.stop.is_cancelled() {

@@ -470,9 +470,16 @@ impl Office {
         if !staked {
             return false;
         }
-        let Ok(block) = Box::pin(desk.chain.block()).await else {
-            // Kept on disk only: looked at again after the next start.
-            return true;
+        let block = loop {
+            if let Ok(block) = Box::pin(desk.chain.block()).await {
+                break block;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(SETTLED_LOOK) => {}
+                // Kept on disk: looked at again after the next start.
+                () = self.stop.cancelled() => return true,
+                () = self.kill.cancelled() => return true,
+            }
         };
         let at = tokio::time::Instant::now();
         self.lock_settled().insert(task, Settled { block, at });

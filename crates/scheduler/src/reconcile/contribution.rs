@@ -4,12 +4,13 @@
 //! the hub's own arithmetic. Giving a task up, when its application fails everywhere, happens there too.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alloy_primitives::Address;
 use protocol::contribution::authorization_hash;
 use sdk::wire::pool::{Assignment, ToWorker};
 
-use super::each;
+use super::{each, spawn};
 use crate::board::Choice;
 use crate::context::Context;
 use crate::task::Event;
@@ -17,7 +18,20 @@ use crate::task::Event;
 /// Gives tasks to workers, each with its authorization.
 pub(crate) async fn assign(context: Arc<Context>) {
     each(&context, &context.board.wake.assign, |context| {
-        let choices = context.board.lock().assign();
+        let (choices, recall) = {
+            let mut state = context.board.lock();
+            let choices = state.assign();
+            (choices, state.take_recall())
+        };
+        if let Some(pause) = recall {
+            let shared = context.clone();
+            spawn(context, async move {
+                // Whole seconds, so that the moment itself is over.
+                shared.pause(pause + Duration::from_secs(1)).await;
+                shared.board.lock().recall();
+                shared.board.ring();
+            });
+        }
         let any = !choices.is_empty();
         for choice in choices {
             // Signing takes a moment and needs no lock.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, U256};
-use devchain::Devchain;
 use protocol::abi::{Hub, RLC};
 use protocol::deal::Deal;
 use protocol::order::{AppOrder, RequestOrder, Signed, WorkerpoolOrder};
@@ -32,7 +31,7 @@ pub(crate) struct Pool {
     app_order: Signed<AppOrder>,
     workerpool_order: Signed<WorkerpoolOrder>,
     // Last: the node outlives those who talk to it.
-    pub(crate) devchain: Devchain,
+    pub(crate) devchain: testchain::TestChain,
     _folder: tempfile::TempDir,
 }
 
@@ -47,7 +46,7 @@ impl Pool {
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .with_test_writer()
             .try_init();
-        let devchain = devchain::spawn(devchain::Config::default().with_contracts())
+        let devchain = testchain::start(testchain::Options::default())
             .await
             .expect("a chain");
         let rpc: url::Url = devchain.http_url().parse().expect("a URL");
@@ -267,7 +266,7 @@ impl Pool {
 }
 
 pub(crate) fn account(index: u32) -> Wallet {
-    Wallet::from_mnemonic(devchain::DEV_MNEMONIC, index).expect("a wallet")
+    Wallet::from_mnemonic(testchain::DEV_MNEMONIC, index).expect("a wallet")
 }
 
 /// RLC in the hub, from the account that got all of it.

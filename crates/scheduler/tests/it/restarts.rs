@@ -1,9 +1,11 @@
 //! The scheduler is killed, and nothing is lost by it.
 
+use std::time::Duration;
+
 use protocol::abi::Hub;
 use protocol::task::TaskStatus;
 
-use crate::pool::{PRICE, Pool, eventually};
+use crate::pool::{PRICE, Pool, eventually, eventually_within};
 use crate::script::Conduct;
 
 /// Kills the scheduler when some of a bag is done, and starts it again.
@@ -55,9 +57,15 @@ async fn a_bag_completes_even_when_the_database_is_lost_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_with_many_open_tasks_has_all_of_them_at_hand() {
     let mut pool = Pool::start().await;
-    let tasks = 200;
+    let tasks: u64 = std::env::var("OXEC_OPEN_TASKS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(200);
     pool.request(tasks, 1, "").await;
-    eventually(async || (pool.waiting("worker").await == tasks).then_some(())).await;
+    eventually_within(Duration::from_secs(600), async || {
+        (pool.waiting("worker").await == tasks).then_some(())
+    })
+    .await;
     let handle = pool.handle.take().expect("it runs");
     handle.shutdown().await;
     drop(handle);

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use alloy_primitives::{Address, Bytes, U256};
-use devchain::{Config, Devchain};
 use protocol::ids::{DealId, TaskId};
 use protocol::payment::Nrlc;
 use protocol::result::ResultLink;
@@ -17,7 +16,7 @@ use worker::{Conduct, Handle, Options, Service};
 use crate::pool::Pool;
 
 pub(crate) struct Town {
-    pub(crate) devchain: Devchain,
+    pub(crate) devchain: testchain::TestChain,
     pub(crate) chain: Chain,
     pub(crate) store: blobs::Store,
     pub(crate) pool: Pool,
@@ -55,7 +54,7 @@ pub(crate) struct Given {
 
 impl Town {
     pub(crate) async fn start() -> Self {
-        let devchain = devchain::spawn(Config::default().with_contracts())
+        let devchain = testchain::start(testchain::Options::default())
             .await
             .expect("a chain");
         let deployment = devchain.deployment().expect("contracts").clone();
@@ -270,7 +269,7 @@ impl Town {
     }
 }
 
-fn wallet(devchain: &Devchain, number: usize) -> Wallet {
+fn wallet(devchain: &testchain::TestChain, number: usize) -> Wallet {
     Wallet::from_key(&devchain.accounts()[number].key.to_string()).expect("a key")
 }
 
