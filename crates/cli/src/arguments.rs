@@ -96,7 +96,7 @@ pub enum Command {
     /// A market of your own: where everybody finds everybody's offers
     #[command(subcommand)]
     Market(Market),
-    /// The chain: start one to develop on
+    /// The chain: put the contracts on any, check them, or start one to develop on
     #[command(subcommand)]
     Chain(Chain),
 }
@@ -366,6 +366,23 @@ pub enum Chain {
     /// that everybody knows the keys of hold 10,000 ETH each, the first of them all RLC. Kept on disk; writes
     /// deployment.json into its folder for --deployment.
     Start(ChainStart),
+    /// Put the contracts on the chain of --rpc, and write down where they stand
+    ///
+    /// The wallet owns them: the hub, the registries, all the token. It needs the chain's coin for about 27 million gas;
+    /// what each step takes is told. The same wallet gets the same addresses on every chain. Interrupted, it goes on where
+    /// it was; what stands already is verified to the byte; run again it sends nothing.
+    Deploy(ChainDeploy),
+    /// Check that the contracts of --deployment stand on the chain of --rpc as they were planned
+    ///
+    /// Every contract to the byte, who owns them, token, registries, categories. Needs no wallet.
+    Verify,
+}
+
+#[derive(Debug, Args)]
+pub struct ChainDeploy {
+    /// Where to write the file that every role reads with --deployment
+    #[arg(long, default_value = "deployment.json", value_name = "FILE")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -2,17 +2,24 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use alloy_primitives::{U256, utils::format_ether};
+use anyhow::{Context as _, ensure};
+use protocol::deployment::Deployment;
+use sdk::deploy::DeployError;
 use serde::Serialize;
+use url::Url;
 
 use crate::{
-    arguments::{Chain, ChainStart},
-    context::Context,
+    arguments::{Chain, ChainDeploy, ChainStart},
+    context::{Context, bare},
     home, roles,
 };
 
 pub async fn run(context: Context, chain: Chain) -> anyhow::Result<()> {
     match chain {
         Chain::Start(arguments) => start(context, arguments).await,
+        Chain::Deploy(arguments) => deploy(context, arguments).await,
+        Chain::Verify => verify(context).await,
     }
 }
 
@@ -93,4 +100,150 @@ fn in_words(serving: &Serving) -> String {
         "the chain answers at {url} (chain id {chain_id}), kept in {}\n\n{next}\n\nCtrl-C stops the chain.",
         serving.folder.display()
     )
+}
+
+#[derive(Debug, Serialize)]
+struct Deployed {
+    #[serde(flatten)]
+    deployment: Deployment,
+    /// The file it was written to.
+    file: PathBuf,
+    /// How many transactions were sent; none when everything stood.
+    transactions: usize,
+    gas_used: u64,
+    /// In the chain's coin.
+    paid: String,
+}
+
+async fn deploy(context: Context, arguments: ChainDeploy) -> anyhow::Result<()> {
+    let output = context.output;
+    let rpc = rpc(&context)?;
+    let file = std::path::absolute(&arguments.out)?;
+    // A file that cannot be read, or written over, is found out before anything is paid.
+    let former = match file.exists() {
+        true => Some(home::read_deployment(&file).with_context(|| {
+            format!("{} is there already: choose another --out", file.display())
+        })?),
+        false => None,
+    };
+    let wallet = context.wallet()?;
+    output.say(format!(
+        "deploying as {} on {}",
+        wallet.address(),
+        bare(&rpc)
+    ));
+    let deployed = sdk::deploy::deploy_telling(&rpc, &wallet, |done| {
+        let took = match done.gas_used {
+            None => "stands".to_owned(),
+            Some(gas) => format!("done, {gas} gas"),
+        };
+        output.say(format!(
+            "{:>2}/{}  {}: {took}",
+            done.step, done.steps, done.label
+        ));
+    })
+    .await
+    .map_err(|error| match error {
+        DeployError::Poor { chain_id, .. } if chain_id == devchain::DEFAULT_CHAIN_ID => {
+            anyhow::Error::new(error).context(
+                "a development chain gives its money to accounts of the phrase \"test test test test test test test test \
+                 test test test junk\": keep one with `oxec wallet import --mnemonic-file FILE --wallet dev`, and deploy \
+                 with `--wallet dev`",
+            )
+        }
+        error => error.into(),
+    })?;
+    if let Some(former) = former {
+        ensure!(
+            former.same_contracts(&deployed.deployment),
+            "the contracts stand, but {} names others (chain {}, hub {}): say with --out where to write these (chain {}, hub {})",
+            file.display(),
+            former.chain_id,
+            former.hub,
+            deployed.deployment.chain_id,
+            deployed.deployment.hub
+        );
+    }
+    home::write_deployment(&file, &deployed.deployment)?;
+    let answer = Deployed {
+        deployment: deployed.deployment,
+        file,
+        transactions: deployed.transactions,
+        gas_used: deployed.gas_used,
+        paid: coins(deployed.paid_wei),
+    };
+    output.answer(&answer, || {
+        let Deployed {
+            deployment, file, ..
+        } = &answer;
+        let took = match answer.transactions {
+            0 => "everything stood already, and is as planned; nothing was sent".to_owned(),
+            count => format!(
+                "{count} transactions, {} gas, {} ETH",
+                answer.gas_used, answer.paid
+            ),
+        };
+        format!(
+            "chain {}, hub {}, since block {}\n{took}\nwritten to {}\n\n\
+             Next, here and on every machine that takes part:\n  export OXEC_RPC={} OXEC_DEPLOYMENT={}\n  oxec market start",
+            deployment.chain_id,
+            deployment.hub,
+            deployment.block,
+            file.display(),
+            without_keys(&rpc),
+            file.display()
+        )
+    })
+}
+
+/// The URL to use elsewhere, as far as it may be shown: providers put keys into paths.
+fn without_keys(rpc: &Url) -> String {
+    match rpc.path() {
+        "/" | "" if rpc.query().is_none() && rpc.password().is_none() => bare(rpc),
+        _ => "<the same URL>".to_owned(),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Verified {
+    verified: bool,
+    #[serde(flatten)]
+    deployment: Deployment,
+}
+
+async fn verify(context: Context) -> anyhow::Result<()> {
+    let place = context.place()?;
+    sdk::deploy::verify(&place.rpc, &place.deployment)
+        .await
+        .with_context(|| {
+            format!(
+                "the contracts of {} at {} are not verified",
+                place.named,
+                bare(&place.rpc)
+            )
+        })?;
+    let verified = Verified {
+        verified: true,
+        deployment: place.deployment,
+    };
+    context.output.answer(&verified, || {
+        format!(
+            "the contracts of {} stand on chain {} as planned: every one to the byte, owned by {}",
+            place.named, verified.deployment.chain_id, verified.deployment.deployer
+        )
+    })
+}
+
+/// The node of `--rpc`: a chain to deploy on is never guessed.
+fn rpc(context: &Context) -> anyhow::Result<Url> {
+    context
+        .common
+        .rpc
+        .clone()
+        .context("which chain? Say --rpc URL (or OXEC_RPC); `oxec chain start --bare` gives one to try it on")
+}
+
+fn coins(wei: U256) -> String {
+    let text = format_ether(wei);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

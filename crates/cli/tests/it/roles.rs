@@ -165,3 +165,61 @@ fn a_role_without_its_surroundings_says_what_to_do() -> anyhow::Result<()> {
     assert!(chain.interrupt()?.success());
     Ok(())
 }
+
+#[test]
+fn a_bare_chain_gets_the_contracts_once_and_every_role_reads_the_file() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path();
+    let (chain, told) = Process::start(data, &[&["chain", "start", "--bare"][..], &FREE].concat())?;
+    let rpc = text(&told, "url")?.to_owned();
+    let rpc = ["--rpc", &rpc];
+
+    let phrase = data.join("phrase");
+    std::fs::write(&phrase, devchain::DEV_MNEMONIC)?;
+    let password = data.join("password");
+    std::fs::write(&password, "p")?;
+    let password = ["--password-file", password.to_str().context("path")?];
+    let phrase = ["--mnemonic-file", phrase.to_str().context("path")?];
+    let import = ["--wallet", "dev", "wallet", "import"];
+    ask(data, &[&password[..], &import, &phrase].concat())?;
+    ask(data, &[&password[..], &["wallet", "create"]].concat())?;
+    let file = data.join("deployment.json");
+    let out = ["--out", file.to_str().context("path")?];
+    let deploy = [&rpc[..], &password, &["chain", "deploy"], &out].concat();
+
+    assert!(fail(data, &["chain", "deploy"])?.contains("--rpc"));
+    let words = fail(data, &deploy)?;
+    assert!(
+        words.contains("--wallet dev") && words.contains("gas"),
+        "{words}"
+    );
+    let deploy = [&["--wallet", "dev"], &deploy[..]].concat();
+    let first = ask(data, &deploy)?;
+    assert_eq!(first["transactions"], 18, "{first}");
+    let second = ask(data, &deploy)?;
+    assert_eq!(second["transactions"], 0, "{second}");
+    assert_eq!(
+        (&first["hub"], &first["block"]),
+        (&second["hub"], &second["block"])
+    );
+
+    let place = [&rpc[..], &["--deployment", file.to_str().context("path")?]].concat();
+    let verified = ask(data, &[&place[..], &["chain", "verify"]].concat())?;
+    assert_eq!(verified["hub"], first["hub"]);
+    let (market, told) = Process::start(data, &[&place[..], &["market", "start"], &FREE].concat())?;
+    assert_eq!(told["hub"], first["hub"]);
+    assert!(market.terminate()?.success());
+
+    // A file of other contracts is not written over.
+    let other = std::fs::read_to_string(&file)?.replace("31337", "1");
+    std::fs::write(&file, other)?;
+    let words = fail(data, &deploy)?;
+    assert!(words.contains("--out"), "{words}");
+    let words = fail(data, &[&place[..], &["chain", "verify"]].concat())?;
+    assert!(
+        words.contains("chain 31337") && words.contains("chain 1"),
+        "{words}"
+    );
+    assert!(chain.terminate()?.success());
+    Ok(())
+}
