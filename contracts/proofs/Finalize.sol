@@ -26,7 +26,6 @@ contract FinalizeProof is ResultStage, Proof {
     address private constant SCHEDULER = address(0x1004);
     uint256 private constant NOW = 1_000_000;
 
-    /// @dev What a deal may be about: every value the hub takes.
     struct Money {
         uint64 app;
         uint64 dataset;
@@ -35,32 +34,31 @@ contract FinalizeProof is ResultStage, Proof {
         uint8 ratio;
     }
 
-    function check_one_worker(Money memory money, uint16[4] memory weights) external {
-        _check(money, weights, 1, 1);
+    function check_one_worker(Money memory money, uint16 weight) external {
+        _check(money, [weight, 0, 0, 0], 1, 1);
     }
 
-    function check_two_who_agree(Money memory money, uint16[4] memory weights) external {
-        _check(money, weights, 2, 2);
+    function check_one_right_one_wrong(Money memory money, uint16[2] memory weights) external {
+        _check(money, [weights[0], weights[1], 0, 0], 1, 2);
     }
 
-    function check_one_right_one_wrong(Money memory money, uint16[4] memory weights) external {
-        _check(money, weights, 1, 2);
+    // With more who are right there are more divisions than a solver likes, so weights are numbers, and the prices of app and
+    // dataset, which take the same way in every case, too.
+
+    function check_two_who_agree(uint64 workerpool, uint64 stake, uint8 ratio) external {
+        _check(Money(3, 5, workerpool, stake, ratio), [uint16(2), 9, 0, 0], 2, 2);
     }
 
-    function check_two_right_one_wrong(Money memory money, uint16[4] memory weights) external {
-        _check(money, weights, 2, 3);
+    function check_two_right_two_wrong(uint64 workerpool, uint64 stake, uint8 ratio) external {
+        _check(Money(3, 5, workerpool, stake, ratio), [uint16(2), 9, 100, 2], 2, 4);
     }
 
-    function check_three_right_one_wrong(Money memory money, uint16[4] memory weights) external {
-        _check(money, weights, 3, 4);
+    function check_three_right_one_wrong(uint64 workerpool, uint64 stake, uint8 ratio) external {
+        _check(Money(3, 5, workerpool, stake, ratio), [uint16(2), 9, 100, 2], 3, 4);
     }
 
-    function check_two_right_two_wrong(Money memory money, uint16[4] memory weights) external {
-        _check(money, weights, 2, 4);
-    }
-
-    function check_four_who_agree(Money memory money, uint16[4] memory weights) external {
-        _check(money, weights, 4, 4);
+    function check_four_who_agree(uint64 workerpool, uint64 stake, uint8 ratio) external {
+        _check(Money(3, 5, workerpool, stake, ratio), [uint16(2), 9, 100, 65_535], 4, 4);
     }
 
     /// @dev The new contract that keeps the deal asks for its content.
