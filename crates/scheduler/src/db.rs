@@ -16,7 +16,7 @@ use sdk::wire::pool::{PinnedBlob, PinnedInput, TaskFailure};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection as _, Row, Sqlite, SqlitePool, Transaction};
 
 use crate::board::{DealEntry, Pinning, Pins, Snapshot};
 use crate::task::{Replica, ReplicaState, Stage, Task, TaskResult};
@@ -57,12 +57,18 @@ impl Db {
             // Enough against a killed process; after a power cut the last moments are read from the chain again.
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(false);
-        let pool = SqlitePoolOptions::new()
+        // A full disk makes SQLite undo a transaction by itself, of which sqlx does not know: such a connection would
+        // never come out of its transactions again, and hold the lock on the database for ever. It is closed instead.
+        let pool_options = SqlitePoolOptions::new().after_release(|connection, _| {
+            Box::pin(async move { Ok(!connection.is_in_transaction()) })
+        });
+        let pool = pool_options
+            .clone()
             .max_connections(4)
             .connect_with(options.clone())
             .await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
-        let durable = SqlitePoolOptions::new()
+        let durable = pool_options
             .max_connections(1)
             .connect_with(options.synchronous(SqliteSynchronous::Full))
             .await?;

@@ -31,9 +31,44 @@ const WALK_EVERY: Duration = Duration::from_secs(10);
 /// What is known of the quota's use.
 #[derive(Debug, Default)]
 pub(crate) struct Storage {
-    /// Bytes nobody needs, as of the last walk, and what was uploaded since.
+    /// Bytes nobody needs, as of the last walk through the folder.
     idle_bytes: AtomicU64,
+    /// What was uploaded since that walk began, or is being uploaded.
+    since_bytes: AtomicU64,
+    /// Of it, what is being uploaded.
+    landing: AtomicU64,
     walked: Mutex<Option<tokio::time::Instant>>,
+}
+
+impl Storage {
+    fn bytes(&self) -> u64 {
+        self.idle_bytes
+            .load(Ordering::Relaxed)
+            .saturating_add(self.since_bytes.load(Ordering::Relaxed))
+    }
+
+    fn give_back(&self, bytes: u64) {
+        // Never fails: the closure always gives a value.
+        let _ = self
+            .since_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |since| {
+                Some(since.saturating_sub(bytes))
+            });
+    }
+}
+
+/// An upload under way; also one whose sender goes away.
+struct Landing<'a> {
+    storage: &'a Storage,
+    announced: u64,
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        self.storage
+            .landing
+            .fetch_sub(self.announced, Ordering::Relaxed);
+    }
 }
 
 /// Why there is no room.
@@ -62,8 +97,7 @@ pub(crate) async fn within_quota(
         .min(context.options.upload_limit_bytes);
     let quota = context.options.uploads_quota_bytes;
     let storage = &context.storage;
-    let idle_bytes = storage.idle_bytes.load(Ordering::Relaxed);
-    if idle_bytes.saturating_add(announced) > quota {
+    if storage.bytes().saturating_add(announced) > quota {
         let cleared = clear(&context, quota.saturating_sub(announced)).await;
         let idle_bytes = cleared.map_err(|error| Refusal::ours("make room for uploads", &error))?;
         if idle_bytes.saturating_add(announced) > quota {
@@ -75,15 +109,14 @@ pub(crate) async fn within_quota(
             ));
         }
     }
-    storage.idle_bytes.fetch_add(announced, Ordering::Relaxed);
+    storage.landing.fetch_add(announced, Ordering::Relaxed);
+    storage.since_bytes.fetch_add(announced, Ordering::Relaxed);
+    let landing = Landing { storage, announced };
     let answer = next.run(request).await;
+    drop(landing);
     if !answer.status().is_success() {
         // What is not kept takes no room.
-        let _ = storage
-            .idle_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bytes| {
-                Some(bytes.saturating_sub(announced))
-            });
+        storage.give_back(announced);
     }
     Ok(answer)
 }
@@ -102,8 +135,14 @@ pub(crate) async fn measure(context: Arc<Context>) {
 async fn clear(context: &Context, down_to: u64) -> Result<u64, Unknown> {
     let mut walked = context.storage.walked.lock().await;
     if walked.is_some_and(|at| at.elapsed() < WALK_EVERY) {
-        return Ok(context.storage.idle_bytes.load(Ordering::Relaxed));
+        return Ok(context.storage.bytes());
     }
+    // What is landing, or lands from now on, may be counted twice until the next walk, rather than not at all.
+    let landed = context
+        .storage
+        .since_bytes
+        .load(Ordering::Relaxed)
+        .saturating_sub(context.storage.landing.load(Ordering::Relaxed));
     let needed = needed(context).await?;
     let mut idle: Vec<Listed> = context.blobs.list().await?;
     idle.retain(|blob| !needed.contains(&blob.cid));
@@ -126,8 +165,9 @@ async fn clear(context: &Context, down_to: u64) -> Result<u64, Unknown> {
         tracing::info!(cid = %blob.cid, bytes = blob.length, "removed a blob that no deal needs, for want of room");
     }
     context.storage.idle_bytes.store(bytes, Ordering::Relaxed);
+    context.storage.give_back(landed);
     *walked = Some(tokio::time::Instant::now());
-    Ok(bytes)
+    Ok(context.storage.bytes())
 }
 
 /// What open deals need, and results not too old.

@@ -357,7 +357,7 @@ impl Script {
             self.conduct,
             Conduct::OneStep | Conduct::DiesDelivered | Conduct::KeepsBytes
         ) {
-            return self.one_step(*Box::new(assignment), digest).await;
+            return self.one_step(assignment, digest).await;
         }
         self.until_on_chain(task).await;
         let authorization = assignment.authorization;

@@ -11,7 +11,7 @@ use crate::town::{HELLO, Town, eventually, exists};
 
 #[tokio::test]
 async fn the_bytes_go_first_and_one_transaction_ends_the_task() {
-    let mut town = Town::start().await;
+    let town = Town::start().await;
     let given = town.deal(HELLO, "").await;
     // Without a stake, too: none is asked for on this way.
     let worker = town
