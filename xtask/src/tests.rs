@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use crate::{
     arrows,
-    run::{Step, chains as chains_folder, contracts as contracts_folder, there},
+    run::{Step, chains as chains_folder, contracts as contracts_folder, root, there},
 };
 
 /// Chains of others that the tests run on once more, as `OXEC_TEST_CHAIN` names them.
@@ -69,7 +69,16 @@ pub(crate) fn write_abi() -> anyhow::Result<()> {
 }
 
 pub(crate) fn bench() -> anyhow::Result<()> {
-    Step::cargo(["bench", "--package", "oxec-testkit", "--locked"]).run()
+    // The walk in one process, a pool's restart, and all roles as processes on slow chains.
+    for (package, bench) in [
+        ("oxec-devchain", "transactions"),
+        ("oxec-testkit", "walk"),
+        ("oxec-scheduler", "restart"),
+        ("oxec", "blocks"),
+    ] {
+        Step::cargo(["bench", "--package", package, "--bench", bench, "--locked"]).run()?;
+    }
+    Ok(())
 }
 
 fn contract_tools() -> anyhow::Result<()> {
@@ -95,6 +104,37 @@ fn from_npm(folder: &Path, what: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Installs web3.py for the devchain's conformance test, in a folder of its own. Without Python that client is skipped,
+/// and the test says so.
+fn python_client() -> anyhow::Result<()> {
+    let wanted = root().join("crates/devchain/conformance/requirements.txt");
+    let folder = root().join("target/python");
+    let installed = folder.join("requirements.txt");
+    let text = std::fs::read_to_string(&wanted)?;
+    if std::fs::read_to_string(&installed).is_ok_and(|installed| installed == text) {
+        return Ok(());
+    }
+    if !there("python3", &["-m", "pip", "--version"]) {
+        eprintln!(
+            "python3 with pip is not here (Debian: `apt-get install python3-pip`): web3.py will be skipped"
+        );
+        return Ok(());
+    }
+    if folder.is_dir() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    let (folder, wanted) = (folder.display().to_string(), wanted.display().to_string());
+    Step::new(
+        "python3",
+        [
+            "-m", "pip", "install", "--quiet", "--target", &folder, "-r", &wanted,
+        ],
+    )
+    .run()?;
+    std::fs::write(installed, text)?;
+    Ok(())
+}
+
 /// Whether `node_modules` was made from the present lock file.
 fn fresh(folder: &Path) -> bool {
     let changed = |path: &str| {
@@ -111,6 +151,7 @@ fn fresh(folder: &Path) -> bool {
 
 fn rust(long: bool) -> anyhow::Result<()> {
     from_npm(&chains_folder(), "the chains tests run on (anvil, hardhat)")?;
+    python_client()?;
     let mut tests = runner(["--workspace"]);
     if long {
         tests = tests

@@ -134,8 +134,6 @@ pub struct WorkerWish<'a> {
 const REQUESTER_RLC: u64 = 10_000;
 const POOL_RLC: u64 = 1_000_000;
 const WORKER_RLC: u64 = 1_000;
-/// More blocks than any role looks back for a reorganisation.
-const DEEP: u64 = 70;
 /// The highest trust the pool offers.
 pub const MOST_TRUST: u64 = 1_000_000;
 
@@ -470,8 +468,8 @@ impl ProcessTown {
     /// Waits until no worker holds a task any more, by its own journal. Workers keep what a stake hung on until its end
     /// lies deep in the chain, so blocks are made until it does.
     pub async fn journals_empty(&self, within: Duration) -> anyhow::Result<()> {
-        self.node.mine(DEEP).await?;
         self.until("no worker holds a task any more", within, async || {
+            self.node.mine(2).await?;
             for worker in &self.workers {
                 let held = match std::fs::read_dir(worker.kept().join("tasks")) {
                     Ok(entries) => entries.count(),
@@ -556,6 +554,15 @@ pub fn new_folder() -> anyhow::Result<TempDir> {
     Ok(tempfile::Builder::new()
         .prefix("oxec-processes-")
         .tempdir()?)
+}
+
+/// Puts the contracts on a chain with `oxec chain deploy`, as the one whose key this is.
+pub async fn deploy(program: &Path, rpc: &str, file: &Path, key: &str) -> anyhow::Result<()> {
+    let out = file.to_string_lossy();
+    let words = ["chain", "deploy", "--rpc", rpc, "--out", &out];
+    answer(program, &words, &[("OXEC_PRIVATE_KEY", key)])
+        .await
+        .map(drop)
 }
 
 /// One answer of the binary: runs a command to its end.

@@ -91,8 +91,11 @@ async fn a_pool_killed_after_sending_finalize_finds_it_done() -> anyhow::Result<
     town.scheduler_process.start();
     town.scheduler_process.serving().await?;
     completed(&town, &rented).await?;
-    let report = sdk::pool::report(&town.pool, rented.tasks[0]).await?;
-    ensure!(report.state.contains("completed"), "{report:?}");
+    town.until("the pool knows", SOON, async || {
+        let report = sdk::pool::report(&town.pool, rented.tasks[0]).await?;
+        Ok(report.state.contains("completed"))
+    })
+    .await?;
     nothing_was_sent_in_vain(&town).await?;
     town.finish().await
 }
@@ -390,15 +393,12 @@ async fn a_pool_whose_disk_is_full_goes_on_when_there_is_room() -> anyhow::Resul
     completed(&town, &first).await?;
     disk.fill()?;
     let second = town
-        .rent(app, 10, TWO_STEPS, &["write", "no room", "{index}"])
+        .rent(app, 10, 1, &["write", "no room", "{index}"])
         .await?;
-    // What the chain keeps goes on; what the pool must keep, the result, does not.
-    town.until("results wait to be taken", SOON, async || {
-        let views = sdk::task::view_many(&town.chain, &second.tasks).await?;
-        Ok(views.iter().any(|task| task.reveal_counter == 1))
+    town.until("the pool says what is wrong", SOON, async || {
+        Ok(town.scheduler_process.log().contains("disk is full"))
     })
     .await?;
-    town.scheduler_process.kill(Some(Duration::ZERO));
     disk.free()?;
     completed(&town, &second).await?;
     for (index, &task) in second.tasks.iter().enumerate() {

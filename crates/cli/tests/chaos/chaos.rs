@@ -438,7 +438,6 @@ async fn survive(seed: u64, schedule: Vec<Misfortune>) -> anyhow::Result<()> {
     );
 
     let statuses = town.over(&rented.tasks, SETTLED_WITHIN).await?;
-    town.journals_empty(Duration::from_secs(30)).await?;
     say("every task is over");
     let (mined, failed) = town
         .node
@@ -453,6 +452,7 @@ async fn survive(seed: u64, schedule: Vec<Misfortune>) -> anyhow::Result<()> {
     for process in town.processes() {
         process.serving().await?;
     }
+    town.journals_empty(Duration::from_secs(30)).await?;
     results_are_true(&town, &rented.tasks, &statuses).await?;
     pool_agrees(&town, &rented.tasks, &statuses).await?;
     let market = town.market()?;

@@ -8,7 +8,7 @@ use testchain::{Engine, Mining, Options};
 use testkit::{
     audit::audit,
     errand,
-    process_town::{ProcessTown, ProcessTownOptions, Settled, answer, new_folder},
+    process_town::{ProcessTown, ProcessTownOptions, Settled, deploy, new_folder},
 };
 
 use crate::{add, alone_on_the_machine, options, program};
@@ -28,7 +28,7 @@ async fn all_roles_run_on_anvil_with_blocks_of_two_seconds() -> anyhow::Result<(
     let folder = new_folder()?;
     let file = folder.path().join("deployment.json");
     let rpc = chain.http_url();
-    deploy(&rpc, &file, &chain.accounts()[0].key.to_string()).await?;
+    deploy(program(), &rpc, &file, &chain.accounts()[0].key.to_string()).await?;
     chain
         .set_mining(Mining::Interval(Duration::from_secs(2)))
         .await?;
@@ -58,19 +58,4 @@ async fn all_roles_run_on_anvil_with_blocks_of_two_seconds() -> anyhow::Result<(
     let audit = audit(&town.chain, &rented.deals, &town.honest()).await?;
     ensure!(audit.wrong.is_empty(), "{:#?}", audit.wrong);
     town.finish().await
-}
-
-/// Puts the contracts on a chain with `oxec chain deploy`, as the one whose key this is.
-async fn deploy(rpc: &str, file: &std::path::Path, key: &str) -> anyhow::Result<()> {
-    let words = [
-        "chain",
-        "deploy",
-        "--rpc",
-        rpc,
-        "--out",
-        &file.to_string_lossy(),
-    ];
-    answer(program(), &words, &[("OXEC_PRIVATE_KEY", key)])
-        .await
-        .map(drop)
 }
