@@ -30,10 +30,7 @@ pub(crate) fn play_lives(
     live: impl Fn(&[Act]) -> Result<(), TestCaseError>,
 ) {
     if let Some(seed) = hexadecimal("OXEC_LIFE") {
-        if first == 0 {
-            play_one(seed, &live);
-        }
-        return;
+        return play_one(seed, &live);
     }
     let lives = decimal("OXEC_LIVES").unwrap_or(LIVES);
     let seed = run_seed();
@@ -69,8 +66,10 @@ fn play_one(seed: u64, live: &impl Fn(&[Act]) -> Result<(), TestCaseError>) {
     match runner.run_one(tree, |acts| live(&acts)) {
         Ok(_) => {}
         Err(TestError::Fail(reason, acts)) => panic!(
-            "a life failed. {reason}\nthe shortest that fails too has {} acts: {acts:#?}\nto play it again: OXEC_LIFE={seed:#x}",
-            acts.len()
+            "a life failed. {reason}\nthe shortest that fails too has {} acts: {acts:#?}\nto play it again: \
+             OXEC_LIFE={seed:#x} cargo test -p oxec-protocol --test it {}",
+            acts.len(),
+            std::thread::current().name().unwrap_or_default()
         ),
         Err(TestError::Abort(reason)) => panic!("life {seed:#x} cannot be played: {reason}"),
     }
