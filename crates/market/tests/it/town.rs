@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, U256};
-use devchain::Devchain;
 use market::{Handle, Options, Service};
 use protocol::order::{AppOrder, Order, RequestOrder, Signed, WorkerpoolOrder};
 use protocol::payment::Nrlc;
@@ -19,13 +18,13 @@ pub(crate) struct Town {
     pub(crate) market: Handle,
     pub(crate) client: MarketClient,
     pub(crate) folder: tempfile::TempDir,
-    devchain: Devchain,
+    devchain: testchain::TestChain,
 }
 
 impl Town {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let devchain = devchain::spawn(devchain::Config::default().with_contracts())
+        let devchain = testchain::start(testchain::Options::default())
             .await
             .expect("a chain");
         let deployment = devchain.deployment().expect("contracts").clone();

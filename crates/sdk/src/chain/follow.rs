@@ -4,8 +4,13 @@
 //! hashes of the last blocks it told of; when the chain no longer has one of them it says [`Followed::Reorganised`]
 //! and goes on from there, so that the listener can undo what is undone. A node that is away is waited for.
 //!
-//! Why this is exact: the hash of a range's last block is read before the range's events. If the chain changes in
-//! between, that hash is no longer the chain's, and the next turn notices and takes everything back.
+//! Why this is exact: a single block's events are asked by its hash. Of a longer range the last block's hash is read
+//! before the events and again after them, since a node behind a balancer may know less than the one that told of the
+//! block, and says "none" rather than "not yet". If the chain changes in between, that hash is no longer the chain's,
+//! and the next turn notices and takes everything back.
+//!
+//! Blocks wake it where the node has subscriptions; where it has not, the newest block is polled
+//! ([`ChainOptions::poll_every`](super::ChainOptions)).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -157,7 +162,15 @@ impl EventStream {
         {
             return Ok(self.go_back(back_to));
         }
-        let logs = self.chain.logs(self.next_block, end, None).await?;
+        let logs = if self.next_block == end {
+            self.chain.logs_of(end_hash).await?
+        } else {
+            let logs = self.chain.logs(self.next_block, end, None).await?;
+            if self.hash_at(end).await? != Some(end_hash) {
+                return Ok(Turn::Wait);
+            }
+            logs
+        };
         let events: Vec<_> = logs.iter().filter_map(hub_event).collect();
         for log in &logs {
             if let (Some(number), Some(hash)) = (log.block_number, log.block_hash)

@@ -3,8 +3,13 @@
 //! One task per chain listens for `newHeads` over WebSocket and tells everybody who waits. While no WebSocket can be
 //! had (the node is away, or serves HTTP only) it asks by timer instead and keeps dialling in between. Whoever reads
 //! a head takes it as a hint that something may have changed: heads may be skipped, repeated or go back.
+//!
+//! A subscription that stands may still tell nothing. So a head is asked for now and then all the same, seldom while
+//! the subscription proves itself, as often as without one after it has missed a block; when it goes on missing them its
+//! connection is given up for another.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::{B256, U64, U128, U256};
@@ -19,7 +24,16 @@ use url::Url;
 use super::rpc::{Failure, Rpc};
 
 /// How often a head is asked for in spite of a live subscription: a safety net under lost messages.
-const NET: Duration = Duration::from_secs(5);
+const NET: Duration = Duration::from_secs(2);
+
+/// How long a subscription may take to tell of a block that was found by asking.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// How many blocks in a row a subscription may miss.
+const MISSES_MAX: u32 = 3;
+
+/// How many heads are remembered.
+const REMEMBERED: usize = 512;
 
 /// How long the subscription may stay silent before its connection is probed.
 const PING: Duration = Duration::from_secs(10);
@@ -59,13 +73,18 @@ impl Head {
 /// Where the heads come in. Dropping it stops the listening.
 pub(super) struct Heads {
     pub(super) newest: watch::Receiver<Option<Arc<Head>>>,
+    told: Told,
     _stop: DropGuard,
 }
+
+/// Numbers and hashes of the heads told lately.
+type Told = Arc<Mutex<VecDeque<(u64, B256)>>>;
 
 impl Heads {
     /// Starts listening. `ws` is the WebSocket endpoint, if there may be one.
     pub(super) fn listen(rpc: Arc<Rpc>, ws: Option<Url>, poll_every: Duration) -> Self {
         let (sender, newest) = watch::channel(None);
+        let told = Told::default();
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
         let listener = Listener {
@@ -73,6 +92,7 @@ impl Heads {
             ws,
             poll_every,
             sender,
+            told: told.clone(),
         };
         tokio::spawn(async move {
             tokio::select! {
@@ -82,8 +102,15 @@ impl Heads {
         });
         Self {
             newest,
+            told,
             _stop: guard,
         }
+    }
+
+    /// Whether this block was once the newest.
+    pub(super) fn has_told(&self, number: u64, hash: B256) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.contains(&(number, hash))
     }
 }
 
@@ -92,6 +119,7 @@ struct Listener {
     ws: Option<Url>,
     poll_every: Duration,
     sender: watch::Sender<Option<Arc<Head>>>,
+    told: Told,
 }
 
 impl Listener {
@@ -143,18 +171,40 @@ impl Listener {
             .map_err(|error| error.to_string())?;
         let mut subscribed = false;
         let mut heard = Instant::now();
-        let mut net = tokio::time::interval(NET);
-        net.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // The newest block when the subscription stood, the last it told of, one that it has not told of yet, and how
+        // often in a row it did not.
+        let (mut since, mut told, mut missing, mut misses) = (None, None, None, 0);
+        let mut pause = self.poll_every.min(NET);
+        let mut look_at = Instant::now() + pause;
         loop {
             let message = tokio::select! {
                 message = socket.next() => message,
-                _ = net.tick() => {
+                () = tokio::time::sleep_until(look_at) => {
                     if heard.elapsed() > PING * 2 {
                         return Err("the connection went silent".to_owned());
                     }
-                    // A node that answers pings is alive even when it has no blocks to tell of.
-                    socket.send(Message::Ping(Default::default())).await.map_err(|error| error.to_string())?;
-                    self.ask().await;
+                    if let Some(number) = missing.take() {
+                        if told.is_none_or(|told| told < number) {
+                            misses += 1;
+                            if misses >= MISSES_MAX {
+                                return Err("the subscription tells nothing".to_owned());
+                            }
+                            pause = self.poll_every.min(NET);
+                        }
+                    } else if heard.elapsed() > NET {
+                        // A node that answers pings is alive even when it has no blocks to tell of.
+                        socket.send(Message::Ping(Default::default())).await.map_err(|error| error.to_string())?;
+                    }
+                    match self.ask().await {
+                        Some(number) if told.is_none_or(|told| told < number) && since.is_some_and(|since| since < number) => {
+                            missing = Some(number);
+                            look_at = Instant::now() + GRACE;
+                        }
+                        _ => {
+                            look_at = Instant::now() + pause;
+                            pause = (pause * 2).min(NET);
+                        }
+                    }
                     continue;
                 }
             };
@@ -172,7 +222,11 @@ impl Listener {
                 Notice {
                     params: Some(params),
                     ..
-                } => self.tell(params.result),
+                } => {
+                    told = Some(params.result.number());
+                    misses = 0;
+                    self.tell(params.result);
+                }
                 Notice {
                     error: Some(error), ..
                 } => return Err(format!("subscription refused: {error}")),
@@ -181,22 +235,31 @@ impl Listener {
                 } if !subscribed => {
                     subscribed = true;
                     // What came before the subscription stood.
-                    self.ask().await;
+                    since = self.ask().await;
                 }
                 Notice { .. } => {}
             }
         }
     }
 
-    async fn ask(&self) {
+    /// Asks for the newest block and tells of it; gives its number.
+    async fn ask(&self) -> Option<u64> {
         match Head::latest(&self.rpc).await {
-            Ok(head) => self.tell(head),
-            Err(failure) => tracing::debug!(node = self.rpc.node, ?failure, "no newest block"),
+            Ok(head) => {
+                let number = head.number();
+                self.tell(head);
+                Some(number)
+            }
+            Err(failure) => {
+                tracing::debug!(node = self.rpc.node, ?failure, "no newest block");
+                None
+            }
         }
     }
 
     fn tell(&self, head: Head) {
-        self.sender.send_if_modified(|newest| {
+        let place = (head.number(), head.hash);
+        let new = self.sender.send_if_modified(|newest| {
             let new = newest
                 .as_ref()
                 .is_none_or(|newest| newest.hash != head.hash);
@@ -205,6 +268,13 @@ impl Listener {
             }
             new
         });
+        if new {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.push_back(place);
+            if told.len() > REMEMBERED {
+                told.pop_front();
+            }
+        }
     }
 }
 

@@ -56,7 +56,8 @@ use rpc::{Failure, Rpc};
 pub struct ChainOptions {
     /// Where to subscribe to new blocks; `None` guesses the RPC URL's host and port.
     pub ws: Option<Url>,
-    /// How often to ask for the newest block while there is no subscription.
+    /// How often to ask for the newest block while there is no subscription: a node that serves HTTP only must be
+    /// polled, and what waits for a block then wakes up to this much later.
     pub poll_every: Duration,
     /// How long a [`Sender`] keeps trying while the node is away, before it says so to the caller.
     pub patience: Duration,
@@ -140,6 +141,14 @@ enum Fees {
 }
 
 impl Fees {
+    /// Twice the base fee, so that six full blocks in a row do not price a transaction out, and the tip.
+    fn market(base: u128, tip: u128) -> Self {
+        Self::Market {
+            max_fee: base.saturating_mul(2).saturating_add(tip),
+            tip,
+        }
+    }
+
     fn most(self) -> u128 {
         match self {
             Self::Market { max_fee, .. } => max_fee,
@@ -479,6 +488,15 @@ impl Chain {
         self.inner.rpc.request("eth_getLogs", (filter,)).await
     }
 
+    /// Events of the hub in one block; an error if the node does not know it.
+    async fn logs_of(&self, block: B256) -> Result<Vec<Log>, Failure> {
+        let filter = serde_json::json!({
+            "blockHash": block,
+            "address": self.inner.deployment.hub,
+        });
+        self.inner.rpc.request("eth_getLogs", (filter,)).await
+    }
+
     /// Follows the hub's events from a block on, for ever.
     #[must_use]
     pub fn follow(&self, from_block: u64) -> EventStream {
@@ -509,25 +527,30 @@ impl Chain {
         heads.newest.clone()
     }
 
-    /// What to offer for gas now: twice the newest base fee and the node's idea of a tip, so that six full blocks in
-    /// a row do not price a transaction out. Asked for at most every few seconds.
+    /// What to offer for gas now, by the newest base fee and the node's idea of a tip, which is asked for at most every
+    /// few seconds.
     async fn fees(&self) -> Result<Fees, Failure> {
         let cached = *self
             .inner
             .fees
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some((since, fees)) = cached
-            && since.elapsed() < FEES_GOOD_FOR
-        {
-            return Ok(fees);
-        }
         let rpc = &self.inner.rpc;
         let known = self
             .inner
             .heads
             .get()
             .and_then(|heads| heads.newest.borrow().clone());
+        if let Some((since, fees)) = cached
+            && since.elapsed() < FEES_GOOD_FOR
+        {
+            // The base fee comes with each block; only what had to be asked for is kept.
+            let base = known.and_then(|head| head.base_fee_per_gas);
+            return Ok(match (fees, base) {
+                (Fees::Market { tip, .. }, Some(base)) => Fees::market(base.to(), tip),
+                (fees, _) => fees,
+            });
+        }
         let head = match known {
             Some(head) => head,
             None => Arc::new(Head::latest(rpc).await?),
@@ -540,11 +563,7 @@ impl Chain {
                     // A node that has no idea: what most transactions pay.
                     Err(_) => 1_000_000_000,
                 };
-                let base = base.to::<u128>();
-                Fees::Market {
-                    max_fee: base.saturating_mul(2).saturating_add(tip),
-                    tip,
-                }
+                Fees::market(base.to(), tip)
             }
             None => Fees::Legacy {
                 price: rpc.request::<_, U128>("eth_gasPrice", ()).await?.to(),

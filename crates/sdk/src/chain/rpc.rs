@@ -50,6 +50,21 @@ pub(super) enum Failure {
     Unreadable(String),
 }
 
+impl Failure {
+    /// Whether the same question may be answered a moment later.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Away(_) => true,
+            Self::Said {
+                message,
+                data: None,
+                ..
+            } => may_pass_by(message),
+            Self::Said { data: Some(_), .. } | Self::Unreadable(_) => false,
+        }
+    }
+}
+
 impl Rpc {
     pub(super) fn new(url: &Url) -> Result<Self, ChainError> {
         let node = public_part(url);
@@ -258,6 +273,34 @@ fn said(payload: &ErrorPayload) -> Failure {
 /// Whether an HTTP status tells of a server that is busy or away rather than of a wrong request.
 fn may_pass(status: u16) -> bool {
     matches!(status, 408 | 425 | 429) || status >= 500
+}
+
+/// Whether a node's words tell of a bad moment rather than of a bad request.
+pub(super) fn may_pass_by(message: &str) -> bool {
+    let message = message.to_lowercase();
+    [
+        "rate limit",
+        "too many requests",
+        "limit exceeded",
+        "timeout",
+        "timed out",
+        "try again",
+        "busy",
+        "overload",
+        "unavailable",
+        "pool is full",
+        "pool full",
+        "txpool",
+        "pool limit",
+        "pool overflow",
+        "header not found",
+        "internal error",
+        "syncing",
+        "not ready",
+        "shutting down",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 fn shortened(text: &str) -> String {

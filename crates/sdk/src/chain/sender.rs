@@ -6,15 +6,29 @@
 //!
 //! ```text
 //! caller ─ estimate ─► queue ─► nonce, fee, signature ─► batch ─► in flight ─► receipt ─► caller
-//!                        ▲                                 │          │
-//!                        └───── nonce was not ours ────────┴──────────┘ stuck: sent again, same nonce, higher fee
+//!                        ▲                                 │         ▲  │         │
+//!                        │        not now, too cheap, lost ┴─ again ─┘  │         └─► mined lately ─ block undone ─┐
+//!                        └── another's transaction has the nonce ───────┘◄───────────── same nonce, again ─────────┘
 //! ```
 //!
-//! Never twice: a transaction whose fate is unknown is only ever sent again under the *same nonce*, of which a chain
-//! executes one. It gets a new nonce only when its old one is known to be used up by another transaction.
+//! Never twice: whatever was once sent is only ever sent again under the *same nonce*, of which a chain executes one,
+//! whatever the node answered: an answer may be lost, come twice, or be a gateway's that lost patience. It gets a new
+//! nonce only when another transaction was *found* in a block under its old one. (Should that block be undone by a
+//! reorganisation, both may be executed: one key, one sender.)
+//!
+//! A receipt says what a block says, and a reorganisation may undo that block. For 64 blocks, while the sender lives, it
+//! watches for that and sends undone transactions again, under the same nonce. Whether they do the same on the other
+//! branch is for those to look at who act on the chain's state; they reconcile.
+//!
+//! Nothing here polls: a block wakes the search for receipts (by subscription where the node has one, see
+//! [`ChainOptions`](super::ChainOptions)), and timers are set for what is known to be due: the next try of what was not
+//! taken, and a safety net.
 //!
 //! A nonce that a refused transaction leaves open below accepted ones is filled, by the next transaction or, if there
 //! is none, by one that does nothing: else those above would wait for ever.
+//!
+//! Gas is estimated on the newest block, so a transaction that only works after another of the pipeline must come with
+//! a known bound of its gas ([`Sender::send_with_gas`]).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +51,24 @@ const IN_FLIGHT_MAX: usize = 256;
 
 /// How often one transaction may change its nonce or fee because the node did not take it, before the caller hears.
 const TRIES_MAX: u32 = 20;
+
+/// How often a refusal in words that nobody here knows is taken for a passing one.
+const STRANGE_REFUSALS_MAX: u32 = 6;
+
+/// For how many blocks a mined transaction is watched.
+const WATCHED_BLOCKS: u64 = 64;
+
+/// How many mined transactions are watched at most.
+const WATCHED_MAX: usize = 1024;
+
+/// After how long without a receipt the node is asked whether it still has a transaction.
+const LOST_AFTER: Duration = Duration::from_millis(1_000);
+
+/// How long a node that says no to a simple question is asked again.
+const BAD_MOMENT: Duration = Duration::from_secs(5);
+
+/// The longest pause between two tries.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// A safety net under lost news of blocks.
 const NET: Duration = Duration::from_secs(2);
@@ -127,7 +159,9 @@ impl Sender {
             next_nonce: None,
             holes: BTreeSet::new(),
             mined: VecDeque::new(),
-            last_head: None,
+            verified: None,
+            looked_at: None,
+            looked_when: Instant::now(),
             look_within: NET,
             fruitless_looks: 0,
         };
@@ -250,8 +284,9 @@ impl Sender {
         let job = Job {
             transaction: transaction.clone(),
             gas_limit,
-            reply,
+            reply: Some(reply),
             tries: 0,
+            handed_in: Instant::now(),
         };
         self.shared.queue.send(job).map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
@@ -271,15 +306,13 @@ impl Sender {
                 .await
             {
                 Ok(estimate) => return Ok(with_margin(estimate.to())),
-                Err(Failure::Away(why)) => {
+                Err(failure) if failure.may_pass() => {
                     if started.elapsed() + pause > chain.inner.options.patience {
-                        return Err(chain
-                            .inner
-                            .rpc
-                            .explain(transaction.verb.clone(), Failure::Away(why)));
+                        let verb = transaction.verb.clone();
+                        return Err(chain.inner.rpc.explain(verb, failure));
                     }
                     tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(2));
+                    pause = (pause * 2).min(PAUSE_MAX);
                 }
                 Err(Failure::Said {
                     message,
@@ -337,8 +370,10 @@ async fn no_ether(chain: &Chain, address: Address, verb: &str, needed: U256) -> 
 struct Job {
     transaction: Transaction,
     gas_limit: u64,
-    reply: oneshot::Sender<Result<Receipt, ChainError>>,
+    /// Who waits for it; nobody for what was answered already, or fills a gap.
+    reply: Option<oneshot::Sender<Result<Receipt, ChainError>>>,
     tries: u32,
+    handed_in: Instant,
 }
 
 /// A signed transaction under way.
@@ -347,10 +382,29 @@ struct InFlight {
     fees: Fees,
     /// Every form in which it was sent: the same nonce under rising fees. The last is the newest.
     forms: Vec<(B256, Bytes)>,
-    sent_at: Instant,
+    /// The newest block when it was first signed: it cannot stand in an older one, reorganisations apart.
+    since_block: u64,
+    /// When its fee was last raised.
+    priced_at: Instant,
     last_sent_at: Instant,
-    /// How often its nonce was found used without a receipt for any of its forms.
-    strikes: u32,
+    /// When it is to be seen to next.
+    due: Instant,
+    /// How long the next pause is after it was not taken.
+    pause: Duration,
+    /// How often in a row it was not taken.
+    refusals: u32,
+    /// Whether some node may have it: it was accepted once, or an answer was lost.
+    may_be_out: bool,
+    /// Whether the node found it too cheap.
+    too_cheap: bool,
+}
+
+/// A transaction whose receipt was told.
+struct Mined {
+    block: u64,
+    block_hash: B256,
+    nonce: u64,
+    flight: InFlight,
 }
 
 /// The sender's task: everything about nonces happens here, one thing at a time.
@@ -368,12 +422,23 @@ struct Desk {
     /// Nonces below accepted ones that nothing uses.
     holes: BTreeSet<u64>,
     /// What was mined lately, to be sent again should its block vanish.
-    mined: VecDeque<(u64, B256, Bytes)>,
-    last_head: Option<Arc<Head>>,
+    mined: VecDeque<Mined>,
+    /// The newest block of a chain on which all that was mined lately was seen to stand.
+    verified: Option<Arc<Head>>,
+    /// The block at which receipts were last looked for.
+    looked_at: Option<B256>,
+    looked_when: Instant,
     /// How long to wait for news of blocks before looking for receipts all the same.
     look_within: Duration,
     /// How many looks for receipts right after sending found none: on a chain with block times they never do.
     fruitless_looks: u32,
+}
+
+/// Whose transaction stands under a nonce of ours.
+enum User {
+    Ours,
+    Another(B256),
+    Unknown,
 }
 
 /// How the node took a transaction.
@@ -384,14 +449,22 @@ enum Taken {
     NonceAhead,
     FeeTooLow,
     Poverty,
+    /// It may take it later.
+    NotNow,
+    /// It never will.
+    Never,
+    /// It said no, in words nobody here knows.
     No,
 }
 
 fn taken(answer: &Result<B256, Failure>) -> Taken {
     let message = match answer {
         Ok(_) => return Taken::Yes,
+        Err(Failure::Away(_)) => return Taken::NotNow,
+        Err(Failure::Unreadable(_)) => return Taken::No,
+        // Reverts are told at sending by nodes that mine at once.
+        Err(Failure::Said { data: Some(_), .. }) => return Taken::Never,
         Err(Failure::Said { message, .. }) => message.to_lowercase(),
-        Err(_) => return Taken::No,
     };
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if says(&[
@@ -418,10 +491,31 @@ fn taken(answer: &Result<B256, Failure>) -> Taken {
         "underpriced",
         "fee too low",
         "less than block base fee",
+        "less than the block's base fee",
         "lower than the",
-        "fee cap",
+        "too low to replace",
+        "lower than block base fee",
     ]) {
         Taken::FeeTooLow
+    } else if says(&[
+        "intrinsic gas",
+        "block gas limit",
+        "gas limit",
+        "gas cap",
+        "initcode",
+        "invalid signature",
+        "invalid sender",
+        "chain id",
+        "chainid",
+        "oversized",
+        "exceeds the configured cap",
+        "higher than max fee",
+        "not supported",
+        "revert",
+    ]) {
+        Taken::Never
+    } else if super::rpc::may_pass_by(&message) {
+        Taken::NotNow
     } else {
         Taken::No
     }
@@ -437,10 +531,11 @@ fn is_poverty(message: &str) -> bool {
 impl Desk {
     async fn run(mut self) {
         loop {
-            if self.waiting.is_empty() && self.in_flight.is_empty() && self.holes.is_empty() {
-                match self.jobs.recv().await {
-                    Some(job) => self.waiting.push_back(job),
-                    None => return,
+            if self.in_flight.is_empty() && !self.has_work() {
+                let head = self.newest.borrow_and_update().clone();
+                self.notice(head).await;
+                if self.in_flight.is_empty() && !self.next_job().await {
+                    return;
                 }
             }
             while let Ok(job) = self.jobs.try_recv() {
@@ -467,19 +562,58 @@ impl Desk {
             {
                 continue;
             }
+            let within = self.until_due();
             tokio::select! {
                 job = self.jobs.recv() => match job {
                     Some(job) => self.waiting.push_back(job),
                     // Nobody is left who could wait for an answer.
                     None => return,
                 },
-                () = Chain::wait_for_news(&mut self.newest, self.look_within) => {
-                    let all: Vec<u64> = self.in_flight.keys().copied().collect();
-                    self.collect(&all).await;
-                    self.nudge_the_stuck().await;
-                }
+                () = Chain::wait_for_news(&mut self.newest, within) => {}
             }
+            self.look().await;
         }
+    }
+
+    /// Waits for something to do, while watching what was mined. Says whether there will be more.
+    async fn next_job(&mut self) -> bool {
+        tokio::select! {
+            job = self.jobs.recv() => match job {
+                Some(job) => {
+                    self.waiting.push_back(job);
+                    true
+                }
+                None => false,
+            },
+            // A block: perhaps one that undoes others. The chain holds the other end for as long as we hold the chain.
+            Ok(()) = self.newest.changed(), if !self.mined.is_empty() => true,
+        }
+    }
+
+    /// How long nothing is due unless a block comes.
+    fn until_due(&self) -> Duration {
+        let due = self.in_flight.values().map(|flight| flight.due).min();
+        due.map_or(self.look_within, |due| {
+            due.saturating_duration_since(Instant::now())
+                .clamp(Duration::from_millis(1), self.look_within)
+        })
+    }
+
+    /// Looks for receipts if there is a new block or nothing was heard for long, and sees to what is due.
+    async fn look(&mut self) {
+        let head = self.newest.borrow().clone();
+        let hash = head.as_ref().map(|head| head.hash);
+        let now = Instant::now();
+        let due = self.in_flight.values().any(|flight| flight.due <= now);
+        let long_ago = self.looked_when.elapsed() >= LOST_AFTER;
+        if hash == self.looked_at && !due && !long_ago {
+            return;
+        }
+        self.looked_at = hash;
+        self.looked_when = now;
+        let all: Vec<u64> = self.in_flight.keys().copied().collect();
+        self.collect(&all).await;
+        self.nudge(head.as_deref()).await;
     }
 
     fn has_work(&self) -> bool {
@@ -501,6 +635,10 @@ impl Desk {
             return Vec::new();
         };
         let room = BATCH_MAX.min(IN_FLIGHT_MAX - self.in_flight.len());
+        let since_block = match self.newest.borrow().as_ref() {
+            Some(head) => head.number(),
+            None => 0,
+        };
         let mut batch = Vec::new();
         while batch.len() < room {
             let job = match self.waiting.pop_front() {
@@ -519,9 +657,14 @@ impl Desk {
                     job,
                     fees,
                     forms: vec![form],
-                    sent_at: now,
+                    since_block,
+                    priced_at: now,
                     last_sent_at: now,
-                    strikes: 0,
+                    due: now + self.chain.inner.options.resend_after,
+                    pause: SOON,
+                    refusals: 0,
+                    may_be_out: false,
+                    too_cheap: false,
                 },
             ));
         }
@@ -536,7 +679,17 @@ impl Desk {
                 return Vec::new();
             }
         };
-        self.sort_out(batch, answers, resent)
+        let mut sent = Vec::with_capacity(batch.len());
+        let mut doubtful = Vec::new();
+        for ((nonce, mut flight), answer) in batch.into_iter().zip(answers) {
+            flight.may_be_out = resent;
+            self.in_flight.insert(nonce, flight);
+            sent.push(nonce);
+            doubtful.extend(self.hear(nonce, answer));
+        }
+        self.settle_doubts(doubtful).await;
+        sent.retain(|nonce| self.in_flight.contains_key(nonce));
+        sent
     }
 
     /// Learns fees and, if need be, the next nonce; waits while the node is away. `None`: patience is over.
@@ -548,8 +701,12 @@ impl Desk {
                 Ok(fees) => return Some(fees),
                 Err(failure) => failure,
             };
-            let hopeless = !matches!(failure, Failure::Away(_));
-            if hopeless || started.elapsed() + pause > self.chain.inner.options.patience {
+            let patience = match failure {
+                Failure::Away(_) => self.chain.inner.options.patience,
+                // A node that answers, but not this: it may be having a bad moment, not a bad day.
+                Failure::Said { .. } | Failure::Unreadable(_) => BAD_MOMENT,
+            };
+            if started.elapsed() + pause > patience.min(self.chain.inner.options.patience) {
                 for job in self.waiting.drain(..) {
                     let error = self
                         .chain
@@ -678,73 +835,214 @@ impl Desk {
         self.next_nonce = None;
     }
 
-    /// Acts on the node's answers to a batch.
-    fn sort_out(
+    /// Acts on the node's answer to a transaction in flight. Gives back what needs a look at the chain first.
+    fn hear(
         &mut self,
-        batch: Vec<(u64, InFlight)>,
-        answers: Vec<Result<B256, Failure>>,
-        resent: bool,
-    ) -> Vec<u64> {
-        let mut sent = Vec::new();
-        let mut again = Vec::new();
-        let mut unused = Vec::new();
-        for ((nonce, mut flight), answer) in batch.into_iter().zip(answers) {
-            match taken(&answer) {
-                Taken::Yes => {
-                    self.in_flight.insert(nonce, flight);
-                    sent.push(nonce);
+        nonce: u64,
+        answer: Result<B256, Failure>,
+    ) -> Option<(u64, Taken, Result<B256, Failure>)> {
+        let options = &self.chain.inner.options;
+        let flight = self.in_flight.get_mut(&nonce)?;
+        let taken = taken(&answer);
+        if taken != Taken::Yes {
+            tracing::debug!(address = %self.address, nonce, ?answer, "a transaction was not taken");
+            flight.refusals = flight.refusals.saturating_add(1);
+        }
+        match taken {
+            Taken::Yes => {
+                flight.may_be_out = true;
+                flight.too_cheap = false;
+                flight.refusals = 0;
+                flight.pause = SOON;
+                flight.due = Instant::now() + options.resend_after;
+                None
+            }
+            // An answer was lost once, and none since was a yes.
+            _ if flight.may_be_out
+                && taken != Taken::NonceUsed
+                && flight.job.handed_in.elapsed() > options.patience
+                && flight.refusals > STRANGE_REFUSALS_MAX =>
+            {
+                let (verb, tx) = (flight.job.transaction.verb.clone(), flight.newest_form().0);
+                let why = format!("{}: {answer:?}", self.chain.inner.rpc.node);
+                self.next_nonce = None;
+                if let Some(flight) = self.in_flight.remove(&nonce) {
+                    let error = ChainError::Uncertain { verb, tx, why };
+                    flight.job.answer(Err(error));
                 }
-                // The node may have taken it at an earlier try whose answer was lost.
-                Taken::NonceUsed if resent => {
-                    flight.look_soon(self.chain.inner.options.resend_after);
-                    self.in_flight.insert(nonce, flight);
-                    sent.push(nonce);
-                }
-                // Somebody else uses this key too, or the chain is not where it was: count anew.
-                Taken::NonceUsed | Taken::NonceAhead => {
-                    self.next_nonce = None;
-                    again.push((flight.job, answer));
-                }
-                Taken::FeeTooLow => {
-                    self.chain.forget_fees();
-                    unused.push(nonce);
-                    again.push((flight.job, answer));
-                }
-                Taken::Poverty => {
-                    unused.push(nonce);
+                None
+            }
+            Taken::NotNow => {
+                // Of an absence nobody knows whether it came after the question was heard.
+                flight.may_be_out |= matches!(answer, Err(Failure::Away(_)));
+                flight.again_later();
+                (flight.job.handed_in.elapsed() > options.patience && !flight.may_be_out)
+                    .then_some((nonce, taken, answer))
+            }
+            Taken::NonceAhead => {
+                flight.again_later();
+                None
+            }
+            Taken::FeeTooLow if flight.refusals <= TRIES_MAX || flight.may_be_out => {
+                flight.too_cheap = flight.refusals <= TRIES_MAX;
+                flight.again_later();
+                self.chain.forget_fees();
+                None
+            }
+            Taken::No if flight.refusals <= STRANGE_REFUSALS_MAX => {
+                flight.again_later();
+                None
+            }
+            Taken::NonceUsed | Taken::Never | Taken::Poverty | Taken::FeeTooLow | Taken::No => {
+                flight.again_later();
+                Some((nonce, taken, answer))
+            }
+        }
+    }
+
+    /// Looks at the chain before believing a refusal: a node may have executed what it said no to, the second time it
+    /// heard it or while it said so.
+    async fn settle_doubts(&mut self, doubtful: Vec<(u64, Taken, Result<B256, Failure>)>) {
+        if doubtful.is_empty() {
+            return;
+        }
+        let nonces: Vec<u64> = doubtful.iter().map(|(nonce, ..)| *nonce).collect();
+        if !self.collect_from(&nonces).await {
+            // Nothing is known: they stay in flight, and are seen to again.
+            return;
+        }
+        for (nonce, taken, answer) in doubtful {
+            if !self.in_flight.contains_key(&nonce) {
+                continue;
+            }
+            if taken == Taken::NonceUsed {
+                self.resolve(nonce).await;
+            } else if self
+                .in_flight
+                .get(&nonce)
+                .is_some_and(|flight| !flight.may_be_out)
+            {
+                let Some(flight) = self.free(nonce) else {
+                    continue;
+                };
+                if taken == Taken::Poverty {
                     self.explain_poverty(flight);
-                }
-                // Whether it was taken is unknown: it keeps its nonce and is sent again soon.
-                Taken::No if matches!(answer, Err(Failure::Away(_))) => {
-                    flight.look_soon(self.chain.inner.options.resend_after);
-                    self.in_flight.insert(nonce, flight);
-                }
-                Taken::No => {
-                    unused.push(nonce);
+                } else {
                     self.refuse(flight.job, answer);
                 }
             }
         }
-        for (mut job, answer) in again.into_iter().rev() {
-            job.tries += 1;
-            if job.tries > TRIES_MAX {
-                self.refuse(job, answer);
-            } else {
-                self.waiting.push_front(job);
-            }
-        }
-        // A nonce that was not used is the next one, unless higher ones are already taken.
+    }
+
+    /// Takes a transaction out of flight. Its nonce is the next one, unless higher ones are already taken.
+    fn free(&mut self, nonce: u64) -> Option<InFlight> {
+        let flight = self.in_flight.remove(&nonce)?;
         let highest = self.in_flight.last_key_value().map(|(nonce, _)| *nonce);
-        for nonce in unused {
-            match self.next_nonce {
-                Some(_) if highest.is_some_and(|highest| nonce < highest) => {
+        match self.next_nonce {
+            // What filled a gap and was refused would be refused again at once; the gap is noticed again later.
+            Some(_) if highest.is_some_and(|highest| nonce < highest) => {
+                if flight.job.reply.is_some() {
                     self.holes.insert(nonce);
                 }
-                Some(next) => self.next_nonce = Some(next.min(nonce)),
-                None => {}
+            }
+            Some(next) => self.next_nonce = Some(next.min(nonce)),
+            None => {}
+        }
+        Some(flight)
+    }
+
+    /// Finds out who used up the nonce of a transaction that has no receipt. Another's: it starts over with a new nonce.
+    async fn resolve(&mut self, nonce: u64) {
+        let Some(flight) = self.in_flight.get(&nonce) else {
+            return;
+        };
+        let ours: Vec<B256> = flight.forms.iter().map(|(hash, _)| *hash).collect();
+        let user = match self.user_of(nonce, flight.since_block, &ours).await {
+            Ok(user) => user,
+            Err(failure) => {
+                tracing::debug!(address = %self.address, nonce, ?failure, "cannot find who used the nonce");
+                User::Unknown
+            }
+        };
+        let by = match user {
+            // Its receipt comes, perhaps from a node that is a little behind; meanwhile it waits.
+            User::Ours | User::Unknown => {
+                if let Some(flight) = self.in_flight.get_mut(&nonce) {
+                    flight.again_later();
+                }
+                return;
+            }
+            User::Another(by) => by,
+        };
+        let Some(flight) = self.in_flight.remove(&nonce) else {
+            return;
+        };
+        self.next_nonce = None;
+        let mut job = flight.job;
+        let verb = &job.transaction.verb;
+        tracing::warn!(address = %self.address, nonce, %by, verb, "another transaction took the nonce");
+        if job.reply.is_none() {
+            return;
+        }
+        job.tries += 1;
+        if job.tries > TRIES_MAX {
+            let failure = Failure::Said {
+                code: 0,
+                message: "its nonces keep being used by others".to_owned(),
+                data: None,
+            };
+            self.refuse(job, Err(failure));
+        } else {
+            self.waiting.push_front(job);
+        }
+    }
+
+    /// Whose transaction stands in a block under this nonce: the block is found by the account's count of transactions
+    /// at heights in between.
+    async fn user_of(&self, nonce: u64, since: u64, ours: &[B256]) -> Result<User, Failure> {
+        let rpc = &self.chain.inner.rpc;
+        let mut above = Head::latest(rpc).await?.number();
+        // A reorganisation may have put it into a block older than the newest one when it was signed.
+        let mut below = since.saturating_sub(WATCHED_BLOCKS).min(above);
+        if self.count_at(above).await? <= nonce {
+            return Ok(User::Unknown);
+        }
+        if self.count_at(below).await? > nonce {
+            // Used before it was signed; the hash of that does not matter.
+            return Ok(User::Another(B256::ZERO));
+        }
+        while above - below > 1 {
+            let middle = below + (above - below) / 2;
+            if self.count_at(middle).await? > nonce {
+                above = middle;
+            } else {
+                below = middle;
             }
         }
-        sent
+        let block: Option<Transactions> = rpc
+            .request("eth_getBlockByNumber", (U64::from(above), true))
+            .await?;
+        let user = block.and_then(|block| {
+            block
+                .transactions
+                .into_iter()
+                .find(|used| used.from == self.address && used.nonce.to::<u64>() == nonce)
+        });
+        Ok(match user {
+            Some(used) if ours.contains(&used.hash) => User::Ours,
+            Some(used) => User::Another(used.hash),
+            None => User::Unknown,
+        })
+    }
+
+    async fn count_at(&self, block: u64) -> Result<u64, Failure> {
+        let count: U64 = self
+            .chain
+            .inner
+            .rpc
+            .request("eth_getTransactionCount", (self.address, U64::from(block)))
+            .await?;
+        Ok(count.to())
     }
 
     fn refuse(&self, job: Job, answer: Result<B256, Failure>) {
@@ -766,13 +1064,20 @@ impl Desk {
 
     /// Asks for receipts and answers those who wait for them. Says whether there were any.
     async fn collect(&mut self, nonces: &[u64]) -> bool {
+        let before = self.in_flight.len();
+        self.collect_from(nonces).await;
+        self.in_flight.len() < before
+    }
+
+    /// The same; says whether the node could be asked.
+    async fn collect_from(&mut self, nonces: &[u64]) -> bool {
         let asked: Vec<(u64, B256)> = nonces
             .iter()
             .filter_map(|nonce| self.in_flight.get(nonce).map(|flight| (nonce, flight)))
             .flat_map(|(nonce, flight)| flight.forms.iter().map(|(hash, _)| (*nonce, *hash)))
             .collect();
         if asked.is_empty() {
-            return false;
+            return true;
         }
         let rpc = self.chain.inner.rpc.clone();
         let params = asked.iter().map(|(_, hash)| (*hash,)).collect();
@@ -789,83 +1094,113 @@ impl Desk {
                 } else {
                     (self.look_within * 2).min(NET - Duration::from_millis(1))
                 };
+                self.looked_at = None;
                 return false;
             }
         };
         self.look_within = NET;
-        let mut found = false;
+        let mut all_read = true;
         for ((nonce, _), answer) in asked.into_iter().zip(answers) {
             match answer {
                 Ok(Some(receipt)) if receipt.block_number.is_some() => {
-                    found = true;
                     self.settle(nonce, receipt);
                 }
                 Ok(_) => {}
                 Err(failure) => {
-                    tracing::warn!(node = rpc.node, ?failure, "a receipt cannot be read")
+                    all_read = false;
+                    tracing::warn!(node = rpc.node, ?failure, "a receipt cannot be read");
                 }
             }
         }
-        found
+        all_read
     }
 
     fn settle(&mut self, nonce: u64, receipt: TransactionReceipt) {
-        let Some(flight) = self.in_flight.remove(&nonce) else {
+        let Some(mut flight) = self.in_flight.remove(&nonce) else {
             return;
         };
         let block = receipt.block_number.unwrap_or_default();
-        let raw = flight
-            .forms
-            .iter()
-            .find(|(hash, _)| *hash == receipt.transaction_hash);
-        if let Some((hash, raw)) = raw {
-            self.mined.push_back((block, *hash, raw.clone()));
+        if receipt.inner.status() {
+            if flight.job.fills_a_gap(self.address) {
+                self.in_vain.fetch_add(1, Ordering::Relaxed);
+            }
+            let reply = flight.job.reply.take();
+            // Watched from now on, in the form that was mined.
+            flight
+                .forms
+                .retain(|(hash, _)| *hash == receipt.transaction_hash);
+            self.mined.push_back(Mined {
+                block,
+                block_hash: receipt.block_hash.unwrap_or_default(),
+                nonce,
+                flight,
+            });
+            if let Some(reply) = reply {
+                // Whoever asked may have stopped waiting; the transaction stands all the same.
+                let _ = reply.send(Ok(Receipt::from(receipt)));
+            }
+        } else {
+            self.in_vain.fetch_add(1, Ordering::Relaxed);
+            let (chain, address, job) = (self.chain.clone(), self.address, flight.job);
+            tokio::spawn(async move {
+                let error = why_it_failed(&chain, address, &job, &receipt).await;
+                job.answer(Err(error));
+            });
         }
-        while self.mined.len() > 1024
-            || self
-                .mined
-                .front()
-                .is_some_and(|(mined, ..)| mined + 64 < block)
+        while self.mined.len() > WATCHED_MAX {
+            self.mined.pop_front();
+        }
+        self.stop_watching(block);
+    }
+
+    /// Lets go of what was mined long before this block.
+    fn stop_watching(&mut self, block: u64) {
+        while self
+            .mined
+            .front()
+            .is_some_and(|mined| mined.block + WATCHED_BLOCKS < block)
         {
             self.mined.pop_front();
         }
-        if receipt.inner.status() {
-            flight.job.answer(Ok(Receipt::from(receipt)));
-        } else {
-            self.in_vain.fetch_add(1, Ordering::Relaxed);
-            let (chain, address) = (self.chain.clone(), self.address);
-            tokio::spawn(async move {
-                let error = why_it_failed(&chain, address, &flight.job, &receipt).await;
-                flight.job.answer(Err(error));
-            });
-        }
     }
 
-    /// Sees to transactions that have waited too long: sends them again, dearer if that is what they lack, and
-    /// gives those a new nonce whose own was used by another transaction.
-    async fn nudge_the_stuck(&mut self) {
-        let resend_after = self.chain.inner.options.resend_after;
-        let stuck: Vec<u64> = self
-            .in_flight
-            .iter()
-            .filter(|(_, flight)| flight.last_sent_at.elapsed() >= resend_after)
-            .map(|(nonce, _)| *nonce)
-            .collect();
-        if stuck.is_empty() {
+    /// Sees to transactions without a receipt: sends again what the node lost or did not take, dearer if that is what
+    /// it lacks, and asks who used their nonces.
+    async fn nudge(&mut self, head: Option<&Head>) {
+        let now = Instant::now();
+        let base = head
+            .and_then(|head| head.base_fee_per_gas)
+            .map(|base| base.to::<u128>());
+        let concerns = |flight: &InFlight| {
+            flight.due <= now
+                || flight.priced_out(base)
+                || flight.last_sent_at.elapsed() >= LOST_AFTER
+        };
+        if !self.in_flight.values().any(concerns) {
             return;
         }
         let (Ok(used), Ok(pending)) = (self.count("latest").await, self.count("pending").await)
         else {
             return;
         };
-        self.collect(&stuck).await;
-        let mut again: Vec<(Bytes,)> = Vec::new();
-        for nonce in stuck {
-            if nonce < used {
-                self.strike(nonce);
-            } else {
-                again.extend(self.freshen(nonce).await.map(|raw| (raw,)));
+        let (mut used_up, mut unmined) = (Vec::new(), Vec::new());
+        for (nonce, flight) in self.in_flight.iter().filter(|(_, flight)| concerns(flight)) {
+            let lost = *nonce >= pending && flight.last_sent_at.elapsed() >= LOST_AFTER;
+            if *nonce < used {
+                used_up.push(*nonce);
+            } else if lost || flight.due <= now || flight.priced_out(base) {
+                unmined.push(*nonce);
             }
+        }
+        // Mined between two questions, perhaps: once more, then who else.
+        if !used_up.is_empty() && self.collect_from(&used_up).await {
+            for nonce in used_up {
+                self.resolve(nonce).await;
+            }
+        }
+        let mut again = Vec::new();
+        for nonce in unmined {
+            again.extend(self.freshen(nonce, base).await.map(|raw| (nonce, raw)));
         }
         // The node lost something below: nothing above it moves until that is filled.
         if let Some((lowest, _)) = self.in_flight.first_key_value()
@@ -877,70 +1212,41 @@ impl Desk {
             return;
         }
         tracing::info!(address = %self.address, transactions = again.len(), "sending again what was not mined");
-        match self
+        let raws = again.iter().map(|(_, raw)| (raw.clone(),)).collect();
+        let answers = self
             .chain
             .inner
             .rpc
-            .batch::<_, B256>("eth_sendRawTransaction", again)
-            .await
-        {
-            Ok(answers) => {
-                for answer in answers.iter().filter(|answer| taken(answer) != Taken::Yes) {
-                    tracing::debug!(?answer, "a transaction sent again was not taken");
-                }
-            }
-            Err(failure) => tracing::debug!(?failure, "the node is away; will send again"),
-        }
-    }
-
-    /// Notes that a transaction's nonce is used up although none of its forms has a receipt. The third time, so that
-    /// a node that lags behind itself is not believed at once, it starts over with a new nonce.
-    fn strike(&mut self, nonce: u64) {
-        let resend_after = self.chain.inner.options.resend_after;
-        let Some(mut flight) = self.in_flight.remove(&nonce) else {
-            return;
+            .batch::<_, B256>("eth_sendRawTransaction", raws)
+            .await;
+        let answers = match answers {
+            Ok(answers) => answers,
+            Err(failure) => vec![Err(failure); again.len()],
         };
-        flight.strikes += 1;
-        if flight.strikes < 3 {
-            flight.look_soon(resend_after);
-            self.in_flight.insert(nonce, flight);
-            return;
+        let mut doubtful = Vec::new();
+        for ((nonce, _), answer) in again.into_iter().zip(answers) {
+            doubtful.extend(self.hear(nonce, answer));
         }
-        tracing::warn!(address = %self.address, nonce, verb = flight.job.transaction.verb, "another transaction took the nonce");
-        self.next_nonce = None;
-        let mut job = flight.job;
-        job.tries += 1;
-        if job.tries > TRIES_MAX {
-            let failure = Failure::Said {
-                code: 0,
-                message: "its nonces keep being used by others".to_owned(),
-                data: None,
-            };
-            self.refuse(job, Err(failure));
-        } else {
-            self.waiting.push_front(job);
-        }
+        self.settle_doubts(doubtful).await;
     }
 
     /// The newest form of a transaction, re-signed under the same nonce with a higher fee if it offers too little.
-    async fn freshen(&mut self, nonce: u64) -> Option<Bytes> {
-        let head = self.newest.borrow().clone();
-        self.chain.forget_fees();
-        let fees = self.chain.fees().await.ok()?;
-        let base = head
-            .and_then(|head| head.base_fee_per_gas)
-            .map(|base| base.to::<u128>());
+    async fn freshen(&mut self, nonce: u64, base: Option<u128>) -> Option<Bytes> {
+        let resend_after = self.chain.inner.options.resend_after;
         let flight = self.in_flight.get_mut(&nonce)?;
-        flight.last_sent_at = Instant::now();
-        flight.strikes = 0;
-        let too_cheap = base.is_some_and(|base| flight.fees.most() < base.saturating_add(base / 8));
-        let overdue = flight.sent_at.elapsed() > self.chain.inner.options.resend_after * 8;
-        if too_cheap || overdue {
+        let now = Instant::now();
+        flight.last_sent_at = now;
+        flight.due = now + resend_after;
+        // What waits although the node has it and its fee covers the base lacks a tip.
+        let overdue = flight.priced_at.elapsed() > resend_after * 8;
+        if flight.too_cheap || flight.priced_out(base) || overdue {
+            let fees = self.chain.fees().await.ok()?;
+            let flight = self.in_flight.get_mut(&nonce)?;
             flight.fees = flight.fees.raised_to(fees);
-            flight.sent_at = Instant::now();
+            flight.priced_at = now;
+            flight.too_cheap = false;
             let fees = flight.fees;
-            let flight = self.in_flight.get(&nonce)?;
-            let form = self.sign(&flight.job, nonce, fees);
+            let form = self.sign(&self.in_flight.get(&nonce)?.job, nonce, fees);
             let flight = self.in_flight.get_mut(&nonce)?;
             if flight.forms.iter().all(|(hash, _)| *hash != form.0) {
                 flight.forms.push(form);
@@ -951,45 +1257,123 @@ impl Desk {
             .map(|flight| flight.newest_form().1.clone())
     }
 
-    /// Looks at a new block: if it replaces blocks in which transactions were mined, they are sent again.
+    /// Looks at a new block: if it replaces blocks in which transactions were mined, they are in flight again.
     async fn notice(&mut self, head: Option<Arc<Head>>) {
         let Some(head) = head else { return };
-        let last = self.last_head.replace(head.clone());
-        let Some(last) = last else { return };
-        if head.hash == last.hash || head.number() > last.number() + 1 {
+        let last = self.verified.clone();
+        if last.as_ref().is_some_and(|last| last.hash == head.hash) {
             return;
         }
-        if head.number() < last.number() {
-            // A chain that became shorter was put back on purpose (a development chain): what was, is not wanted.
-            self.mined.clear();
-            self.next_nonce = None;
+        // The newest block that matters: while it stands, so do all below it.
+        let newest = self.mined.iter().max_by_key(|mined| mined.block);
+        let Some((block, block_hash)) = newest.map(|mined| (mined.block, mined.block_hash)) else {
+            if last.is_some_and(|last| head.number() < last.number()) {
+                self.next_nonce = None;
+            }
+            self.verified = Some(head);
+            return;
+        };
+        let continues = last
+            .as_ref()
+            .is_some_and(|last| head.parent_hash == last.hash && block <= last.number());
+        if continues || (head.number(), head.hash) == (block, block_hash) {
+            self.stop_watching(head.number());
+            self.verified = Some(head);
             return;
         }
-        if head.number() == last.number() + 1 && head.parent_hash == last.hash {
+        // Blocks were skipped or replaced: to be asked, once there is time for it.
+        if self.has_work() {
             return;
         }
         let rpc = self.chain.inner.rpc.clone();
-        let params = self.mined.iter().map(|(_, hash, _)| (*hash,)).collect();
+        let standing = match Head::at(&rpc, block).await {
+            Ok(standing) => standing.map(|standing| standing.hash),
+            Err(_) => return,
+        };
+        if standing == Some(block_hash) {
+            self.stop_watching(head.number());
+            self.verified = Some(head);
+            return;
+        }
+        // A chain that merely became shorter was put back on purpose (a development chain), or its node is behind:
+        // what stood there is not ours to bring back. Another branch, however short for now, is a reorganisation.
+        if standing.is_none() && self.stood(&head) {
+            self.mined.retain(|mined| mined.block <= head.number());
+            self.next_nonce = None;
+            self.verified = Some(head);
+            return;
+        }
+        let params = self
+            .mined
+            .iter()
+            .filter_map(|mined| mined.flight.forms.first().map(|(hash, _)| (*hash,)))
+            .collect();
         let Ok(receipts) = rpc
-            .batch::<_, Option<serde_json::Value>>("eth_getTransactionReceipt", params)
+            .batch::<_, Option<Standing>>("eth_getTransactionReceipt", params)
             .await
         else {
             return;
         };
-        let lost: Vec<(Bytes,)> = self
-            .mined
-            .iter()
-            .zip(&receipts)
-            .filter(|(_, receipt)| matches!(receipt, Ok(None)))
-            .map(|((.., raw), _)| (raw.clone(),))
-            .collect();
-        if !lost.is_empty() {
-            tracing::warn!(address = %self.address, transactions = lost.len(), "a reorganisation dropped transactions; sending them again");
-            if let Err(failure) = rpc.batch::<_, B256>("eth_sendRawTransaction", lost).await {
-                tracing::warn!(?failure, "they could not be sent");
+        self.verified = Some(head);
+        let mut lost = 0;
+        for (mut mined, receipt) in std::mem::take(&mut self.mined).into_iter().zip(receipts) {
+            match receipt {
+                Ok(None) => {
+                    lost += 1;
+                    let now = Instant::now();
+                    let flight = &mut mined.flight;
+                    flight.may_be_out = true;
+                    flight.due = now;
+                    flight.pause = SOON;
+                    flight.refusals = 0;
+                    // Unless another of ours has the nonce since the chain was put back.
+                    self.in_flight.entry(mined.nonce).or_insert(mined.flight);
+                }
+                Ok(Some(standing)) => {
+                    mined.block = standing.block_number.to();
+                    mined.block_hash = standing.block_hash;
+                    self.mined.push_back(mined);
+                }
+                Err(_) => self.mined.push_back(mined),
             }
         }
+        if lost > 0 {
+            self.next_nonce = None;
+            tracing::warn!(address = %self.address, transactions = lost, "a reorganisation dropped transactions; sending them again");
+            self.nudge(None).await;
+        }
     }
+
+    /// Whether this block, older than the newest, is one that was there before: then nothing has taken the place of
+    /// what came after it.
+    fn stood(&self, head: &Head) -> bool {
+        self.chain
+            .inner
+            .heads
+            .get()
+            .is_some_and(|heads| heads.has_told(head.number(), head.hash))
+    }
+}
+
+/// A receipt's block, for asking whether it stands.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Standing {
+    block_number: U64,
+    block_hash: B256,
+}
+
+/// A block's transactions, as far as anybody here cares.
+#[derive(Debug, Clone, serde::Deserialize)]
+struct Transactions {
+    transactions: Vec<UsedNonce>,
+}
+
+#[derive(Debug, Clone, serde::Deserialize)]
+struct UsedNonce {
+    hash: B256,
+    from: Address,
+    nonce: U64,
 }
 
 impl Job {
@@ -1005,14 +1389,26 @@ impl Job {
         Self {
             transaction,
             gas_limit: 21_000,
-            reply: oneshot::channel().0,
+            reply: None,
             tries: 0,
+            handed_in: Instant::now(),
         }
     }
 
+    fn fills_a_gap(&self, address: Address) -> bool {
+        self.transaction.to == Some(address) && self.transaction.input.is_empty()
+    }
+
     fn answer(self, result: Result<Receipt, ChainError>) {
-        // Whoever asked may have stopped waiting; the transaction stands all the same.
-        let _ = self.reply.send(result);
+        let verb = self.transaction.verb;
+        match (self.reply, result) {
+            // Whoever asked may have stopped waiting; the transaction stands all the same.
+            (Some(reply), result) => drop(reply.send(result)),
+            (None, Ok(_)) => {}
+            (None, Err(error)) => {
+                tracing::warn!(verb, %error, "nobody waits for this any more, and it failed");
+            }
+        }
     }
 }
 
@@ -1023,10 +1419,15 @@ impl InFlight {
             .expect("a transaction in flight was signed at least once")
     }
 
-    /// Makes the next look at stuck transactions, in two seconds or so, include this one.
-    fn look_soon(&mut self, resend_after: Duration) {
-        let ago = resend_after.saturating_sub(NET / 2);
-        self.last_sent_at = Instant::now().checked_sub(ago).unwrap_or_else(Instant::now);
+    /// To be seen to again after a pause, longer each time.
+    fn again_later(&mut self) {
+        self.due = Instant::now() + self.pause;
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+    }
+
+    /// Whether the next block may cost more than it offers.
+    fn priced_out(&self, base: Option<u128>) -> bool {
+        base.is_some_and(|base| self.fees.most() < base.saturating_add(base / 8))
     }
 }
 

@@ -8,3 +8,4 @@ mod result;
 mod sender;
 mod town;
 mod walk;
+mod weather;

@@ -57,7 +57,7 @@ pub struct Faults {
 pub struct Refusal {
     /// Which methods; empty means all.
     pub methods: Vec<String>,
-    /// Chance of each call.
+    /// Chance of each call; of each message where the answer is not one to a single call.
     pub chance: f64,
     /// What the client hears.
     pub answer: Answer,
@@ -75,6 +75,11 @@ impl Refusal {
             answer,
             heard: false,
         }
+    }
+
+    fn concerns(&self, call: &Value) -> bool {
+        let method = call["method"].as_str().unwrap_or_default();
+        self.methods.is_empty() || self.methods.iter().any(|name| name == method)
     }
 
     /// The same for a share of the calls.
@@ -379,10 +384,11 @@ impl Shared {
         random.random_range(least..=most.max(least))
     }
 
+    /// The refusal of one call, if chance wants it.
     fn refusal<'f>(&self, faults: &'f Faults, call: &Value) -> Option<&'f Refusal> {
-        let method = call["method"].as_str().unwrap_or_default();
         faults.refusals.iter().find(|refusal| {
-            (refusal.methods.is_empty() || refusal.methods.iter().any(|name| name == method))
+            matches!(refusal.answer, Answer::Error { .. })
+                && refusal.concerns(call)
                 && self.happens(refusal.chance)
         })
     }
@@ -394,16 +400,15 @@ impl Shared {
         calls: &[Value],
         is_batch: bool,
     ) -> Option<Outcome> {
-        let whole = Faults {
-            refusals: faults
-                .refusals
-                .iter()
-                .filter(|refusal| !matches!(refusal.answer, Answer::Error { .. }))
-                .cloned()
-                .collect(),
-            ..Faults::default()
-        };
-        let refusal = calls.iter().find_map(|call| self.refusal(&whole, call))?;
+        // Chance is asked once for a message, however many calls are in it.
+        let refusal = faults
+            .refusals
+            .iter()
+            .filter(|refusal| !matches!(refusal.answer, Answer::Error { .. }))
+            .find(|refusal| calls.iter().any(|call| refusal.concerns(call)))?;
+        if !self.happens(refusal.chance) {
+            return None;
+        }
         if refusal.heard {
             let heard = match (is_batch, calls) {
                 (false, [call]) => call.clone(),
@@ -425,18 +430,9 @@ impl Shared {
             Lag::Behind(blocks) => Some(self.head().await?.saturating_sub(blocks)),
             Lag::FrozenAt(block) => Some(self.head().await?.min(block)),
         };
-        let errors = Faults {
-            refusals: faults
-                .refusals
-                .iter()
-                .filter(|refusal| matches!(refusal.answer, Answer::Error { .. }))
-                .cloned()
-                .collect(),
-            ..Faults::default()
-        };
         let fates: Vec<Fate> = calls
             .into_iter()
-            .map(|call| self.fate(faults, &errors, horizon, call))
+            .map(|call| self.fate(faults, horizon, call))
             .collect();
         let passed: Vec<Value> = fates
             .iter()
@@ -465,9 +461,9 @@ impl Shared {
             .collect()
     }
 
-    fn fate(&self, faults: &Faults, errors: &Faults, horizon: Option<u64>, call: Value) -> Fate {
+    fn fate(&self, faults: &Faults, horizon: Option<u64>, call: Value) -> Fate {
         let id = call["id"].clone();
-        if let Some(refusal) = self.refusal(errors, &call)
+        if let Some(refusal) = self.refusal(faults, &call)
             && let Answer::Error { code, message } = &refusal.answer
         {
             self.count(|counts| counts.refused += 1);
