@@ -368,7 +368,7 @@ pub enum Chain {
     Start(ChainStart),
     /// Put the contracts on the chain of --rpc, and write down where they stand
     ///
-    /// The wallet owns them: the hub, the registries, all the token. It needs the chain's coin for about 27 million gas;
+    /// The wallet owns them: the hub, the registries, all the token. It needs the chain's coin for about 22 million gas;
     /// what each step takes is told. The same wallet gets the same addresses on every chain. Interrupted, it goes on where
     /// it was; what stands already is verified to the byte; run again it sends nothing.
     Deploy(ChainDeploy),
