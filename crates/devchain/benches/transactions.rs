@@ -1,10 +1,14 @@
 //! Transactions through JSON-RPC per second, from a signed transaction to the answer that it is in a block and kept.
 //!
-//! Target: 1,500 per second on two cores, clients included. Signing is not counted, recovering the signer is.
-//! `cargo bench -p oxec-devchain`; with `ANVIL_URL=http://127.0.0.1:8545` the same load goes to an anvil as well, for
-//! comparison.
+//! Target: 1,500 per second on two cores, clients included, and at least what anvil does. Signing is not counted,
+//! recovering the signer is. `cargo bench -p oxec-devchain`; the same load goes to npm's anvil where it is installed
+//! (`npm ci` in `crates/testchain`). Anvil answers when a transaction is in its pool, ours when it is in a block and
+//! kept. At the end the chain on disk is started again, and what that takes is printed.
 
 use std::hint::black_box;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use alloy::consensus::{SignableTransaction, TxEip1559};
@@ -178,8 +182,10 @@ fn transactions(criterion: &mut Criterion) {
         ("kept on disk", kept.http_url()),
         ("in memory", in_memory.http_url()),
     ];
-    if let Ok(url) = std::env::var("ANVIL_URL") {
-        nodes.push(("anvil", url));
+    let anvil = Anvil::start();
+    match &anvil {
+        Some(anvil) => nodes.push(("anvil", anvil.url.clone())),
+        None => eprintln!("SKIPPED: npm's anvil is not installed"),
     }
     let mut group = criterion.benchmark_group("transactions through JSON-RPC");
     group.throughput(Throughput::Elements(ROUND as u64));
@@ -206,6 +212,81 @@ fn transactions(criterion: &mut Criterion) {
         }
     }
     group.finish();
+    drop((in_memory, anvil));
+    runtime.block_on(kept.shutdown());
+    started_again(&runtime, folder.path());
+}
+
+/// How long it takes to go on with a long chain, and what it holds in memory.
+fn started_again(runtime: &tokio::runtime::Runtime, folder: &Path) {
+    let length = std::fs::metadata(folder.join("chain.log")).map_or(0, |file| file.len());
+    let before = resident_kib();
+    let start = Instant::now();
+    let chain = runtime
+        .block_on(devchain::spawn(Config::default().kept_in(folder)))
+        .expect("the chain goes on");
+    let took = start.elapsed();
+    let load = runtime.block_on(Load::on(&chain.http_url(), &chain));
+    let transactions = load.senders.iter().map(|(_, nonce)| nonce).sum::<u64>();
+    eprintln!(
+        "started again: {transactions} transactions, {} MiB on disk, {:.2} s, {} MiB more in memory",
+        length >> 20,
+        took.as_secs_f64(),
+        resident_kib().saturating_sub(before) >> 10,
+    );
+}
+
+/// What this process holds in memory, where the system says so.
+fn resident_kib() -> u64 {
+    std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| {
+            let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+            line.split_whitespace().nth(1)?.parse().ok()
+        })
+        .unwrap_or_default()
+}
+
+/// Npm's anvil, killed when dropped.
+struct Anvil {
+    child: Child,
+    url: String,
+}
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Anvil {
+    fn start() -> Option<Anvil> {
+        let packages =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../testchain/node_modules/@foundry-rs");
+        let program = std::fs::read_dir(packages)
+            .ok()?
+            .flatten()
+            .map(|package| package.path().join("bin/anvil"))
+            .find(|program| program.is_file())?;
+        let mut child = Command::new(program)
+            .args(["--port", "0", "--hardfork", "osaka"])
+            .args(["--gas-limit", "60000000"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .ok()?;
+        let mut lines = BufReader::new(child.stdout.take()?).lines();
+        let address = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("Listening on ").map(str::to_owned))?;
+        // What it logs has to be read, or it stops when the pipe is full.
+        std::thread::spawn(move || lines.for_each(drop));
+        Some(Anvil {
+            child,
+            url: format!("http://{address}"),
+        })
+    }
 }
 
 criterion_group!(benches, transactions);

@@ -258,6 +258,11 @@ impl Chain {
         self.store = Some(store);
     }
 
+    #[cfg(test)]
+    pub(crate) fn swap_file(&mut self, file: std::fs::File) -> Option<std::fs::File> {
+        self.store.as_mut().map(|store| store.swap_file(file))
+    }
+
     /// After everything was replayed.
     pub(crate) fn go_on(&mut self) {
         self.clock.go_on_from(self.head().timestamp());

@@ -1,12 +1,13 @@
 //! The only place that speaks to revm: under which rules, in which block, what a transaction looks like to it.
 
 use alloy::consensus::{Header, Transaction, Typed2718};
-use alloy_primitives::{TxKind, U256};
+use alloy_primitives::{Address, TxKind, U256};
 use revm::context::{BlockEnv, CfgEnv, Context, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::context_interface::either::Either;
 use revm::database_interface::Database;
 use revm::handler::MainnetContext;
+use revm::precompile::{PrecompileSpecId, Precompiles};
 use revm::primitives::hardfork::SpecId;
 use revm::{MainBuilder, MainContext, MainnetEvm};
 
@@ -107,4 +108,9 @@ pub(crate) fn least_gas(environment: &TxEnv) -> u64 {
         None,
     );
     gas.initial_total_gas().max(gas.floor_gas)
+}
+
+/// Whether something is at this address that is not a contract's code.
+pub(crate) fn is_precompile(address: &Address) -> bool {
+    Precompiles::new(PrecompileSpecId::from_spec_id(RULES)).contains(address)
 }

@@ -150,7 +150,10 @@ fn work(chain: &RwLock<Chain>, inbox: &Receiver<Order>) {
         failed = kept.is_err();
         let failure = kept.err().map(|error| {
             tracing::error!(%error, "the chain cannot be written");
-            Refusal::NotKept(error.to_string())
+            Refusal::NotKept(match std::error::Error::source(&error) {
+                Some(cause) => format!("{error}: {cause}"),
+                None => error.to_string(),
+            })
         });
         let refused = refused.into_iter().collect::<HashMap<_, _>>();
         let answers = waiters
@@ -191,6 +194,83 @@ fn make_all(
         refused.extend(made.refused);
         if idle {
             return Ok(());
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs::File;
+
+    use alloy::consensus::transaction::Recovered;
+    use alloy::consensus::{SignableTransaction, TxEip1559};
+    use alloy::signers::SignerSync;
+    use alloy_primitives::{Bytes, TxKind, bytes};
+
+    use super::*;
+    use crate::accounts::DevAccount;
+    use crate::config::Config;
+
+    /// Creation code of a contract whose code is one byte.
+    const CREATION: Bytes = bytes!("60015f5360015ff3");
+
+    fn creating(account: &DevAccount, nonce: u64) -> Arc<SignedTransaction> {
+        let transaction = TxEip1559 {
+            chain_id: crate::DEFAULT_CHAIN_ID,
+            nonce,
+            gas_limit: 100_000,
+            max_fee_per_gas: 10_000_000_000,
+            to: TxKind::Create,
+            input: CREATION,
+            ..TxEip1559::default()
+        };
+        let signature = account
+            .signer()
+            .unwrap()
+            .sign_hash_sync(&transaction.signature_hash())
+            .unwrap();
+        let signed = transaction.into_signed(signature).into();
+        Arc::new(Recovered::new_unchecked(signed, account.address))
+    }
+
+    #[tokio::test]
+    async fn on_a_full_disk_nothing_is_taken_reading_goes_on_and_room_heals_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::default().kept_in(folder.path());
+        let opened = crate::open(&config, folder.path()).unwrap();
+        let account = opened.accounts[0].clone();
+        let chain = Arc::new(RwLock::new(opened.chain));
+        let (miner, thread) = Miner::start(chain.clone()).unwrap();
+        // One that waits for the one that will not be written.
+        miner.submit(creating(&account, 1)).await.unwrap();
+
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let disk = chain.write().unwrap().swap_file(full).unwrap();
+        for told in ["No space left", "chain.log"] {
+            let refusal = miner.submit(creating(&account, 0)).await.unwrap_err();
+            assert!(matches!(refusal, Refusal::NotKept(_)), "{refusal}");
+            assert!(refusal.to_string().contains(told), "{refusal}");
+            let chain = chain.read().unwrap();
+            assert_eq!(chain.head().number(), 0);
+            assert_eq!(chain.ledger.nonce(account.address), 0);
+            assert_eq!(chain.ledger.identity(account.address.create(0)), None);
+            assert_eq!(chain.pool.all().count(), 1, "what was answered still waits");
+        }
+
+        chain.write().unwrap().swap_file(disk);
+        miner.submit(creating(&account, 0)).await.unwrap();
+        let head = chain.read().unwrap().place();
+        assert_eq!(chain.read().unwrap().ledger.nonce(account.address), 2);
+        miner.stop();
+        thread.join().unwrap();
+        drop(chain);
+
+        let again = crate::open(&config, folder.path()).unwrap().chain;
+        assert_eq!(again.place(), head);
+        let overlay = crate::ledger::Overlay::default();
+        for nonce in 0..2 {
+            let code = again.view(&overlay).code(account.address.create(nonce));
+            assert_eq!(code, bytes!("01"));
         }
     }
 }

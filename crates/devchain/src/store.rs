@@ -305,6 +305,12 @@ impl Store {
         self.file.sync_data().map_err(|source| self.failed(source))
     }
 
+    /// Lets a test take the disk away, and put it back.
+    #[cfg(test)]
+    pub(crate) fn swap_file(&mut self, file: File) -> File {
+        std::mem::replace(&mut self.file, file)
+    }
+
     fn failed(&self, source: io::Error) -> StoreError {
         StoreError::Io {
             path: self.path.clone(),
@@ -483,6 +489,25 @@ mod tests {
             written(folder.path(), 2..3);
             assert_eq!(read(folder.path()).unwrap(), [1, 2]);
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn nothing_is_written_behind_a_piece_of_a_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path(), |_| {}).unwrap();
+        store.append([&Record::Snapshot(1)]).unwrap();
+        // Half a record got through, and the disk does not let go of it.
+        store.file.write_all(&[1, 2, 3]).unwrap();
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let disk = store.swap_file(full);
+        for _ in 0..2 {
+            assert!(store.append([&Record::Snapshot(2)]).is_err());
+        }
+        store.swap_file(disk);
+        store.append([&Record::Snapshot(3)]).unwrap();
+        drop(store);
+        assert_eq!(read(folder.path()).unwrap(), [1, 3]);
     }
 
     #[test]

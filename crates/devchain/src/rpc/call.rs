@@ -7,19 +7,21 @@
 use std::convert::Infallible;
 
 use alloy::consensus::Header;
+use alloy::eips::eip2930::{AccessList, AccessListItem, AccessListResult};
 use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::rpc::types::TransactionRequest;
 use alloy::rpc::types::state::StateOverride;
 use alloy::rpc::types::{BlockOverrides, TransactionInput};
-use alloy_primitives::{Address, Bytes, TxKind, U64, U256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use jsonrpsee::core::RegisterMethodError;
 use revm::ExecuteEvm;
-use revm::context::result::{EVMError, ExecutionResult, HaltReason};
+use revm::context::result::{EVMError, ExecutionResult, HaltReason, ResultAndState};
 use revm::context::{BlockEnv, TxEnv};
 use revm::context_interface::either::Either;
 use revm::database_interface::WrapDatabaseRef;
+use revm::state::EvmState;
 
-use super::error::{Answer, invalid, reverted, server};
+use super::error::{Answer, invalid, rejected, reverted, server};
 use super::{Module, Named, Node, required, slow};
 use crate::chain::Chain;
 use crate::evm::{self, Strictness};
@@ -30,6 +32,9 @@ const CALL_GAS_LIMIT: u64 = 200_000_000;
 
 /// A plain transfer.
 const TRANSFER_GAS: u64 = 21_000;
+
+/// How often an access list is made anew because making it changed what is touched.
+const ACCESS_LIST_ROUNDS: usize = 8;
 
 /// How near the least gas an estimate has to come, in thousandths.
 const ESTIMATE_TOLERANCE: u64 = 15;
@@ -54,6 +59,14 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         let chain = node.read();
         let scene = Scene::set(&chain, id, state, block)?;
         scene.estimate(&chain, request).map(U64::from)
+    })?;
+    slow(module, &["eth_createAccessList"], |node, arguments| {
+        let request = arguments.next()?;
+        let id = arguments.optional()?.unwrap_or_default();
+        let state = arguments.optional()?.unwrap_or_default();
+        let chain = node.read();
+        let scene = Scene::set(&chain, id, state, BlockOverrides::default())?;
+        scene.access_list(&chain, request)
     })?;
     Ok(())
 }
@@ -159,6 +172,76 @@ impl Scene {
         }
     }
 
+    /// What the request touches, and the gas it uses when it says so beforehand.
+    fn access_list(&self, chain: &Chain, request: TransactionRequest) -> Answer<AccessListResult> {
+        let view = chain.view(&self.overlay);
+        let gas = request
+            .gas
+            .unwrap_or(chain.block_gas_limit())
+            .min(CALL_GAS_LIMIT);
+        let mut environment = environment(&view, request)?;
+        environment.gas_limit = gas;
+        affordable(&view, &environment)?;
+        payable(&environment)?;
+        let mut rounds = 0;
+        loop {
+            let outcome = played(
+                chain,
+                view,
+                evm::surroundings(&self.header),
+                environment.clone(),
+            )?;
+            let touched = self.touched(&outcome.state, &environment);
+            rounds += 1;
+            // What is touched may depend on the gas that is left, and that on the list.
+            if touched == environment.access_list || rounds == ACCESS_LIST_ROUNDS {
+                return Ok(AccessListResult {
+                    access_list: touched,
+                    gas_used: U256::from(outcome.result.tx_gas_used()),
+                    error: match outcome.result {
+                        ExecutionResult::Success { .. } => None,
+                        ExecutionResult::Revert { output, .. } => Some(reverted(&output).message()),
+                        ExecutionResult::Halt { reason, .. } => Some(reason.to_string()),
+                    },
+                });
+            }
+            environment.access_list = touched;
+            environment.tx_type = environment.tx_type.max(1);
+        }
+    }
+
+    /// Accounts and their slots, but accounts without slots that a transaction has touched anyway.
+    fn touched(&self, state: &EvmState, environment: &TxEnv) -> AccessList {
+        let to = match environment.kind {
+            TxKind::Call(to) => to,
+            TxKind::Create => environment.caller.create(environment.nonce),
+        };
+        let warm = |address: &Address| {
+            *address == environment.caller
+                || *address == to
+                || *address == self.header.beneficiary
+                || evm::is_precompile(address)
+        };
+        let mut items = state
+            .iter()
+            .filter(|(address, account)| !account.storage.is_empty() || !warm(address))
+            .map(|(address, account)| {
+                let mut storage_keys = account
+                    .storage
+                    .keys()
+                    .map(|key| B256::from(*key))
+                    .collect::<Vec<_>>();
+                storage_keys.sort_unstable();
+                AccessListItem {
+                    address: *address,
+                    storage_keys,
+                }
+            })
+            .collect::<Vec<_>>();
+        items.sort_unstable_by_key(|item| item.address);
+        AccessList(items)
+    }
+
     /// The least gas, or a little more, with which the request succeeds. Not simply what it used: refunds come
     /// after, and a call passes on at most 63/64 of what is left.
     fn estimate(&self, chain: &Chain, request: TransactionRequest) -> Answer<u64> {
@@ -203,11 +286,15 @@ impl Scene {
             ExecutionResult::Halt { reason, .. } => return Err(server(reason)),
         };
         let suffices = |gas: u64| attempt(gas).is_ok_and(|result| result.is_success());
+        // Mostly what it spends is also what it needs, and less is not.
+        let spent = used.total_gas_spent().max(least);
+        if spent < most && suffices(spent) {
+            return Ok(spent);
+        }
         // Too little: what it used net of refunds, less one.
         let mut too_little = used.tx_gas_used().max(least) - 1;
         // A good first guess: what it used before refunds, with a 64th for the calls inside.
-        let guess = used.total_gas_spent().max(least);
-        let guess = guess.saturating_add(guess / 63).saturating_add(2_300);
+        let guess = spent.saturating_add(spent / 63).saturating_add(2_300);
         if guess < most {
             if suffices(guess) {
                 most = guess;
@@ -286,7 +373,7 @@ fn affordable(view: &View<'_>, environment: &TxEnv) -> Answer<u64> {
         .identity(environment.caller)
         .map_or(U256::ZERO, |account| account.balance);
     let Some(left) = balance.checked_sub(environment.value) else {
-        return Err(server(format!(
+        return Err(rejected(format!(
             "insufficient funds for transfer: address {} have {balance} want {}",
             environment.caller, environment.value
         )));
@@ -303,7 +390,7 @@ fn payable(environment: &TxEnv) -> Answer<()> {
         .checked_mul(environment.gas_price)
         .and_then(|fee| U256::from(fee).checked_add(environment.value))
         .map(|_| ())
-        .ok_or_else(|| server("insufficient funds for gas * price + value: the sum overflows"))
+        .ok_or_else(|| rejected("insufficient funds for gas * price + value: the sum overflows"))
 }
 
 fn run(
@@ -312,16 +399,24 @@ fn run(
     block: BlockEnv,
     transaction: TxEnv,
 ) -> Answer<ExecutionResult> {
+    played(chain, view, block, transaction).map(|outcome| outcome.result)
+}
+
+fn played(
+    chain: &Chain,
+    view: View<'_>,
+    block: BlockEnv,
+    transaction: TxEnv,
+) -> Answer<ResultAndState<HaltReason>> {
     let mut machine = evm::machine(
         WrapDatabaseRef(view),
         chain.chain_id(),
         block,
         Strictness::Call,
     );
-    match machine.transact(transaction) {
-        Ok(outcome) => Ok(outcome.result),
-        Err(error) => Err(server(readable(error))),
-    }
+    machine
+        .transact(transaction)
+        .map_err(|error| server(readable(error)))
 }
 
 fn readable(error: EVMError<Infallible>) -> String {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::error::{Answer, invalid};
 use super::{Arguments, Module, Node, quick, slow};
+use crate::chain::SUGGESTED_TIP;
 use crate::config::Mining;
 
 /// The most blocks one call may make.
@@ -59,15 +60,19 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
             "currentBlockNumber": U64::from(chain.head().number()),
             "currentBlockTimestamp": chain.head().timestamp(),
             "currentBlockHash": chain.head().hash(),
-            "hardFork": "osaka",
+            "hardFork": "Osaka",
             "transactionOrder": "fees",
             "environment": {
                 "baseFee": U64::from(chain.base_fee()),
                 "chainId": chain.chain_id(),
                 "gasLimit": U64::from(chain.block_gas_limit()),
-                "gasPrice": U64::from(chain.base_fee()),
+                "gasPrice": U64::from(chain.base_fee().saturating_add(SUGGESTED_TIP)),
             },
-            "forkConfig": {},
+            "forkConfig": {
+                "forkUrl": Value::Null,
+                "forkBlockNumber": Value::Null,
+                "forkRetryBackoff": Value::Null,
+            },
         }))
     })?;
     Ok(())
@@ -178,7 +183,7 @@ fn mining(module: &mut Module) -> Result<(), RegisterMethodError> {
         |node, arguments| {
             let on: bool = arguments.next()?;
             set_mining(node, if on { Mining::Instant } else { Mining::Manual });
-            Ok(true)
+            Ok(Value::Null)
         },
     )?;
     quick(
@@ -186,6 +191,12 @@ fn mining(module: &mut Module) -> Result<(), RegisterMethodError> {
         &["anvil_getAutomine", "hardhat_getAutomine"],
         |node, _| Ok(node.read().mining == Mining::Instant),
     )?;
+    quick(module, &["anvil_getIntervalMining"], |node, _| {
+        Ok(match node.read().mining {
+            Mining::Interval(interval) => Some(interval.as_secs()),
+            Mining::Instant | Mining::Manual => None,
+        })
+    })?;
     // In seconds, as anvil has it.
     quick(
         module,
@@ -199,7 +210,7 @@ fn mining(module: &mut Module) -> Result<(), RegisterMethodError> {
                     secs => Mining::Interval(Duration::from_secs(secs)),
                 },
             );
-            Ok(true)
+            Ok(Value::Null)
         },
     )?;
     quick(

@@ -14,6 +14,8 @@ const REVERTED: i32 = 3;
 const SERVER: i32 = -32_000;
 /// The thing asked for is not there.
 const NOT_FOUND: i32 = -32_001;
+/// A transaction is not taken, or could not be.
+const REJECTED: i32 = -32_003;
 /// More was asked for than is given at once.
 const TOO_MUCH: i32 = -32_005;
 const INVALID_PARAMS: i32 = -32_602;
@@ -25,6 +27,12 @@ pub(super) type Answer<T> = Result<T, Fault>;
 /// An error object that this node's own errors can be turned into by `?`.
 #[derive(Debug)]
 pub(super) struct Fault(ErrorObjectOwned);
+
+impl Fault {
+    pub(super) fn message(&self) -> String {
+        self.0.message().to_owned()
+    }
+}
 
 impl From<Fault> for ErrorObjectOwned {
     fn from(fault: Fault) -> ErrorObjectOwned {
@@ -46,6 +54,10 @@ pub(super) fn invalid(message: impl std::fmt::Display) -> Fault {
 
 pub(super) fn server(message: impl std::fmt::Display) -> Fault {
     fault(SERVER, message)
+}
+
+pub(super) fn rejected(message: impl std::fmt::Display) -> Fault {
+    fault(REJECTED, message)
 }
 
 pub(super) fn not_found(message: impl std::fmt::Display) -> Fault {
@@ -84,7 +96,16 @@ fn reason(output: &Bytes) -> Option<String> {
 
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Fault {
-        server(refusal)
+        match refusal {
+            Refusal::IntrinsicGas { .. }
+            | Refusal::GasOverCap { .. }
+            | Refusal::GasOverBlock { .. }
+            // Nothing is wrong with the transaction.
+            | Refusal::Full
+            | Refusal::NotKept(_)
+            | Refusal::Stopping => server(refusal),
+            refusal => rejected(refusal),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use alloy::eips::BlockNumberOrTag;
 use alloy::rpc::types::{Filter, FilterBlockOption, Log};
 use jsonrpsee::core::RegisterMethodError;
 
-use super::error::{Answer, invalid, not_found, too_much};
+use super::error::{Answer, invalid, server, too_much};
 use super::{Module, Named, Node, by_tag, slow, view};
 use crate::block::Block;
 use crate::chain::Chain;
@@ -41,7 +41,7 @@ fn range(chain: &Chain, filter: &Filter) -> Answer<Vec<Arc<Block>>> {
     match filter.block_option {
         FilterBlockOption::AtBlockHash(hash) => match chain.blocks.by_hash(hash) {
             Some(block) => Ok(vec![block.clone()]),
-            None => Err(not_found(format!("block not found: {hash}"))),
+            None => Err(server("unknown block")),
         },
         FilterBlockOption::Range {
             from_block,

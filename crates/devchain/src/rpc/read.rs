@@ -23,7 +23,7 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
     quick(module, &["eth_chainId"], |node, _| {
         Ok(U64::from(node.read().chain_id()))
     })?;
-    quick(module, &["net_version"], |node, _| {
+    quick(module, &["net_version", "eth_networkId"], |node, _| {
         Ok(node.read().chain_id().to_string())
     })?;
     quick(module, &["net_listening"], |_, _| Ok(true))?;
@@ -153,6 +153,32 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
                 .and_then(|block| view::transaction(block, usize::try_from(index).ok()?)))
         },
     )?;
+    quick(
+        module,
+        &["eth_getRawTransactionByBlockNumberAndIndex"],
+        |node, arguments| {
+            let tag = arguments.next()?;
+            let index = arguments.quantity()?;
+            let chain = node.read();
+            Ok(by_tag(&chain, tag)
+                .and_then(|named| at_index(&chain, &named, index))
+                .map(raw))
+        },
+    )?;
+    quick(
+        module,
+        &["eth_getRawTransactionByBlockHashAndIndex"],
+        |node, arguments| {
+            let hash = arguments.next()?;
+            let index = arguments.quantity()?;
+            let chain = node.read();
+            Ok(chain
+                .blocks
+                .by_hash(hash)
+                .and_then(|block| view::transaction(block, usize::try_from(index).ok()?))
+                .map(raw))
+        },
+    )?;
     quick(module, &["eth_getTransactionReceipt"], |node, arguments| {
         let hash = arguments.next()?;
         let found = node
@@ -197,6 +223,19 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
                 .map_or(U256::ZERO, |account| account.balance)
         })
     })?;
+    quick(module, &["eth_getAccountInfo"], |node, arguments| {
+        let address = arguments.next()?;
+        let id = arguments.optional()?.unwrap_or_default();
+        let chain = node.read();
+        with_state(&chain, &required(&chain, id)?, |state| {
+            let account = state.identity(address).unwrap_or_default();
+            json!({
+                "balance": account.balance,
+                "nonce": U64::from(account.nonce),
+                "code": state.code(address),
+            })
+        })
+    })?;
     quick(module, &["eth_getCode"], |node, arguments| {
         let address = arguments.next()?;
         let id = arguments.optional()?.unwrap_or_default();
@@ -231,25 +270,53 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
             "queued": U64::from(gapped.len()),
         }))
     })?;
+    slow(module, &["txpool_inspect"], |node, _| {
+        let (ready, gapped) = waiting(&node.read());
+        Ok(json!({
+            "pending": by_sender(&ready, |transaction| json!(in_words(transaction))),
+            "queued": by_sender(&gapped, |transaction| json!(in_words(transaction))),
+        }))
+    })?;
     slow(module, &["txpool_content"], |node, _| {
         let (ready, gapped) = waiting(&node.read());
-        let by_sender = |list: Vec<Arc<SignedTransaction>>| {
-            let mut senders = serde_json::Map::new();
-            for transaction in list {
-                let shown = serde_json::to_value(view::waiting_transaction(&transaction))
-                    .unwrap_or_default();
-                if let Value::Object(queue) = senders
-                    .entry(transaction.signer().to_string())
-                    .or_insert_with(|| json!({}))
-                {
-                    queue.insert(transaction.nonce().to_string(), shown);
-                }
-            }
-            Value::Object(senders)
-        };
-        Ok(json!({ "pending": by_sender(ready), "queued": by_sender(gapped) }))
+        let whole = |transaction: &SignedTransaction| json!(view::waiting_transaction(transaction));
+        Ok(json!({
+            "pending": by_sender(&ready, whole),
+            "queued": by_sender(&gapped, whole),
+        }))
     })?;
     Ok(())
+}
+
+/// Waiting transactions by sender and nonce.
+fn by_sender(list: &[Arc<SignedTransaction>], show: impl Fn(&SignedTransaction) -> Value) -> Value {
+    let mut senders = serde_json::Map::new();
+    for transaction in list {
+        if let Value::Object(queue) = senders
+            .entry(transaction.signer().to_string())
+            .or_insert_with(|| json!({}))
+        {
+            queue.insert(transaction.nonce().to_string(), show(transaction));
+        }
+    }
+    Value::Object(senders)
+}
+
+/// A transaction as `txpool_inspect` tells of it.
+fn in_words(transaction: &SignedTransaction) -> String {
+    let to = transaction
+        .to()
+        .map_or_else(|| "contract creation".to_owned(), |to| to.to_string());
+    format!(
+        "{to}: {} wei + {} gas × {} wei",
+        transaction.value(),
+        transaction.gas_limit(),
+        transaction.max_fee_per_gas()
+    )
+}
+
+fn raw(transaction: Transaction) -> Bytes {
+    transaction.inner.inner().encoded_2718().into()
 }
 
 fn block_by_number(node: &Node, arguments: &mut Arguments<'_>) -> Answer<Option<RpcBlock>> {

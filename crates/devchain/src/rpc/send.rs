@@ -10,12 +10,12 @@ use alloy::eips::eip2718::{Decodable2718, Encodable2718};
 use alloy::rpc::types::TransactionRequest;
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
-use alloy_primitives::{Address, B256, Bytes, TxKind};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use jsonrpsee::core::RegisterMethodError;
 use serde_json::{Value, json};
 
 use super::error::{Answer, invalid, server};
-use super::{Arguments, Module, Node, call, guarded, quick, view};
+use super::{Arguments, Module, Node, call, guarded, quick, slow, view};
 use crate::block::SignedTransaction;
 use crate::chain::SUGGESTED_TIP;
 use crate::evm;
@@ -70,10 +70,16 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
     module.register_async_method("eth_signTransaction", |params, node, _| async move {
         let request = Arguments::of(&params)?.next()?;
         let transaction = guarded(|| sign(&node, request))?;
-        Answer::Ok(json!({
-            "raw": Bytes::from(transaction.inner().encoded_2718()),
-            "tx": view::waiting_transaction(&transaction),
-        }))
+        Answer::Ok(raw_and_transaction(&transaction))
+    })?;
+    slow(module, &["eth_fillTransaction"], |node, arguments| {
+        let request = arguments.next()?;
+        let sender = sender(node, &request)?;
+        // In the form of a signed one, with a signature of zeros.
+        let signature = Signature::new(U256::ZERO, U256::ZERO, false);
+        let filled = fill(node, sender, request)?.into_signed(signature);
+        let transaction = Recovered::new_unchecked(filled.into(), sender);
+        Ok(raw_and_transaction(&transaction))
     })?;
 
     quick(
@@ -121,6 +127,13 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
     Ok(())
 }
 
+fn raw_and_transaction(transaction: &SignedTransaction) -> Value {
+    json!({
+        "raw": Bytes::from(transaction.inner().encoded_2718()),
+        "tx": view::waiting_transaction(transaction),
+    })
+}
+
 async fn submit(node: &Node, transaction: SignedTransaction) -> Answer<B256> {
     let hash = *transaction.hash();
     node.miner.submit(Arc::new(transaction)).await?;
@@ -149,7 +162,7 @@ fn signer(node: &Node, address: Address) -> Answer<PrivateKeySigner> {
         .iter()
         .find(|account| account.address == address)
         .and_then(|account| account.signer())
-        .ok_or_else(|| server(format!("no signer available for account {address}")))
+        .ok_or_else(|| invalid(format!("no signer available for account {address}")))
 }
 
 fn sign_message(node: &Node, address: Address, message: &[u8]) -> Answer<Bytes> {
@@ -160,13 +173,29 @@ fn sign_message(node: &Node, address: Address, message: &[u8]) -> Answer<Bytes> 
 }
 
 /// Fills in what the request leaves open, and signs.
-fn sign(node: &Node, mut request: TransactionRequest) -> Answer<SignedTransaction> {
-    let sender = request
+fn sign(node: &Node, request: TransactionRequest) -> Answer<SignedTransaction> {
+    let sender = sender(node, &request)?;
+    let signer = signer(node, sender)?;
+    let unsigned = fill(node, sender, request)?;
+    let signature = signer
+        .sign_hash_sync(&unsigned.signature_hash())
+        .map_err(server)?;
+    Ok(Recovered::new_unchecked(
+        unsigned.into_signed(signature).into(),
+        sender,
+    ))
+}
+
+fn sender(node: &Node, request: &TransactionRequest) -> Answer<Address> {
+    request
         .from
         .or_else(|| node.accounts.first().map(|account| account.address))
-        .ok_or_else(|| invalid("missing field 'from'"))?;
+        .ok_or_else(|| invalid("missing field 'from'"))
+}
+
+/// Fills in what the request leaves open.
+fn fill(node: &Node, sender: Address, mut request: TransactionRequest) -> Answer<TypedTransaction> {
     request.from = Some(sender);
-    let signer = signer(node, sender)?;
     if request.has_eip4844_fields() {
         return Err(crate::pool::Refusal::Blobs.into());
     }
@@ -217,14 +246,7 @@ fn sign(node: &Node, mut request: TransactionRequest) -> Answer<SignedTransactio
         let gas = call::estimate(node, request.clone())?;
         request.gas = Some(gas.min(gas_limit).min(evm::TRANSACTION_GAS_CAP));
     }
-    let unsigned: TypedTransaction = request
+    request
         .build_consensus_tx()
-        .map_err(|error| invalid(format!("incomplete transaction: {}", error.error)))?;
-    let signature = signer
-        .sign_hash_sync(&unsigned.signature_hash())
-        .map_err(server)?;
-    Ok(Recovered::new_unchecked(
-        unsigned.into_signed(signature).into(),
-        sender,
-    ))
+        .map_err(|error| invalid(format!("incomplete transaction: {}", error.error)))
 }

@@ -7,11 +7,19 @@ use alloy::rpc::types::{
     Block as RpcBlock, BlockTransactions, Filter, Header as RpcHeader, Log, Transaction,
     TransactionReceipt,
 };
-use alloy_primitives::U256;
+use alloy_primitives::{U64, U256};
+use serde::Serialize;
 
 use crate::block::{Block, Played, SignedTransaction};
 
-pub(super) type Receipt = TransactionReceipt<ReceiptEnvelope<Log>>;
+/// A receipt, and when its block was made.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Receipt {
+    #[serde(flatten)]
+    receipt: TransactionReceipt<ReceiptEnvelope<Log>>,
+    block_timestamp: U64,
+}
 
 pub(super) fn header(block: &Block) -> RpcHeader {
     RpcHeader {
@@ -93,7 +101,8 @@ pub(super) fn waiting_transaction(transaction: &SignedTransaction) -> Transactio
         block_hash: None,
         block_number: None,
         transaction_index: None,
-        effective_gas_price: None,
+        // The most it may cost, as long as no block has decided.
+        effective_gas_price: Some(transaction.max_fee_per_gas()),
         block_timestamp: None,
     }
 }
@@ -112,7 +121,7 @@ pub(super) fn receipt(block: &Block, index: usize) -> Option<Receipt> {
         log_index += 1;
         log
     });
-    Some(TransactionReceipt {
+    let receipt = TransactionReceipt {
         inner,
         transaction_hash: *played.transaction.hash(),
         transaction_index: Some(index as u64),
@@ -121,10 +130,15 @@ pub(super) fn receipt(block: &Block, index: usize) -> Option<Receipt> {
         gas_used: played.gas_used,
         effective_gas_price: effective_gas_price(block, played),
         blob_gas_used: None,
-        blob_gas_price: None,
+        // Nobody can use any, and this is what it costs.
+        blob_gas_price: Some(1),
         from: played.transaction.signer(),
         to: played.transaction.to(),
         contract_address: played.created(),
+    };
+    Some(Receipt {
+        receipt,
+        block_timestamp: U64::from(block.timestamp()),
     })
 }
 

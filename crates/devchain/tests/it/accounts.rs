@@ -50,7 +50,7 @@ async fn messages_and_typed_data_are_signed_by_the_account_asked_for() {
     let error = client
         .refused("eth_sign", json!([stranger(1), message]))
         .await;
-    assert_eq!(error.code, -32000);
+    assert_eq!(error.code, -32602);
 }
 
 #[tokio::test]

@@ -261,6 +261,6 @@ async fn a_call_needs_no_money_for_gas_but_for_its_value() {
             json!([{"from": stranger(1), "to": stranger(2), "value": "0x1"}]),
         )
         .await;
-    assert_eq!(error.code, -32000);
+    assert_eq!(error.code, -32003);
     assert!(error.message.starts_with("insufficient funds"), "{error:?}");
 }

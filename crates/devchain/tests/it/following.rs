@@ -204,6 +204,79 @@ async fn a_reorganisation_takes_logs_back_and_tells_the_new_heads() {
 }
 
 #[tokio::test]
+async fn reorganisations_of_any_depth_are_told_as_geth_tells_them() {
+    for forget in [false, true] {
+        for depth in 1..=6usize {
+            let (chain, client) = fresh().await;
+            let mut sender = Sender::of(&chain, 0);
+            let contract = deploy_box(&client, &mut sender).await;
+            let mut old = Vec::new();
+            for value in 1..=6u64 {
+                let hash = client
+                    .send(sender.sign(contract.into(), 0, put(value)))
+                    .await;
+                old.push(client.receipt(&hash).await);
+            }
+            let mut heads_socket = socket(&chain).await;
+            let mut logs_socket = socket(&chain).await;
+            let heads = subscribe(&mut heads_socket, 1, json!(["newHeads"])).await;
+            let logs = subscribe(&mut logs_socket, 2, json!(["logs", {"address": contract}])).await;
+            client
+                .get("oxec_reorganise", json!([depth, {"forget": forget}]))
+                .await;
+
+            // Revoked logs come first, the newest first.
+            let undone = &old[old.len() - depth..];
+            for receipt in undone.iter().rev() {
+                let mut log = receipt["logs"][0].clone();
+                log["removed"] = json!(true);
+                assert_eq!(told(&mut logs_socket, &logs).await, log, "{depth} {forget}");
+            }
+            for receipt in undone {
+                let again = client.receipt(&receipt["transactionHash"]).await;
+                if forget {
+                    assert_eq!(again, Value::Null);
+                } else {
+                    assert_ne!(again["blockHash"], receipt["blockHash"]);
+                    assert_eq!(told(&mut logs_socket, &logs).await, again["logs"][0]);
+                }
+            }
+            // A head for each new block, each on the one before, the first on the last common one.
+            let mut parent = old[old.len() - depth]["blockNumber"].clone();
+            parent = client
+                .get(
+                    "eth_getBlockByNumber",
+                    json!([format!("{:#x}", number(&parent) - 1), false]),
+                )
+                .await["hash"]
+                .take();
+            for receipt in undone {
+                let head = told(&mut heads_socket, &heads).await;
+                assert_eq!(head["number"], receipt["blockNumber"]);
+                assert_eq!(head["parentHash"], parent);
+                parent = head["hash"].clone();
+            }
+            let value = if forget { 6 - depth as u64 } else { 6 };
+            assert_eq!(
+                client
+                    .number("eth_getTransactionCount", json!([sender.address()]))
+                    .await,
+                1 + value
+            );
+            // Nothing else is told: the next message of each is about the next transaction.
+            sender.nonce = 1 + value;
+            let hash = client.send(sender.sign(contract.into(), 0, put(99))).await;
+            let receipt = client.receipt(&hash).await;
+            assert_eq!(told(&mut logs_socket, &logs).await, receipt["logs"][0]);
+            assert_eq!(
+                told(&mut heads_socket, &heads).await["hash"],
+                receipt["blockHash"]
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_reorganisation_can_lose_transactions() {
     let (chain, client) = fresh().await;
     let mut sender = Sender::of(&chain, 0);

@@ -82,5 +82,5 @@ async fn logs_are_found_by_address_topic_range_and_block() {
     let error = client
         .refused("eth_getLogs", json!([{"blockHash": B256::repeat_byte(1)}]))
         .await;
-    assert_eq!(error.code, -32001);
+    assert_eq!(error.code, -32000);
 }

@@ -5,6 +5,7 @@ mod accounts;
 mod blocks;
 mod calls;
 mod clients;
+mod conformance;
 mod control;
 mod disk;
 mod following;
