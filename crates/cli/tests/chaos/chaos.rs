@@ -62,8 +62,8 @@ const CHAIN_JUMPS: u64 = 240;
 /// From the last misfortune until every task is over. The longest wait that nothing shortens is that for a transaction
 /// which a node has taken and forgotten: it is handed in again after a quarter of a minute.
 const SETTLED_WITHIN: Duration = Duration::from_secs(90);
-const IN_VAIN_PERCENT: usize = 10;
-const SENT_PER_MINED: usize = 3;
+const IN_VAIN_PERCENT: usize = 5;
+const SENT_PER_MINED: usize = 2;
 /// The disk of the worker whose disk fills up.
 const DISK_BYTES: u64 = 24 << 20;
 
