@@ -7,22 +7,28 @@ use sdk::{chain::Chain, wallet::Wallet};
 
 use crate::{output::Output, town};
 
-/// Waits for Ctrl-C, or for whoever asks a service to end.
-pub async fn stopped() -> anyhow::Result<()> {
+/// Listens, from now on, for Ctrl-C and for whoever asks a service to end. To be called before the service says that it
+/// serves: until then a signal ends the process at once.
+pub fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate =
-            signal(SignalKind::terminate()).context("cannot listen for the signal to stop")?;
-        tokio::select! {
-            pressed = tokio::signal::ctrl_c() => pressed.context("cannot listen for Ctrl-C"),
-            _ = terminate.recv() => Ok(()),
-        }
+        let listen = |kind| signal(kind).context("cannot listen for the signal to stop");
+        let mut interrupt = listen(SignalKind::interrupt())?;
+        let mut terminate = listen(SignalKind::terminate())?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c()
-        .await
-        .context("cannot listen for Ctrl-C")
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
 }
 
 /// Whether the chain is one to play with: its contracts belong to the account whose key everybody knows.

@@ -78,8 +78,9 @@ async fn start(context: Context, arguments: ChainStart) -> anyhow::Result<()> {
         deployment,
         folder,
     };
+    let stopped = roles::stopped()?;
     output.line(&serving, || in_words(&serving))?;
-    roles::stopped().await?;
+    stopped.await;
     output.say("stopping the chain …");
     devchain.shutdown().await;
     Ok(())

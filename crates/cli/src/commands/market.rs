@@ -40,6 +40,7 @@ pub async fn run(context: Context, market: Market) -> anyhow::Result<()> {
         chain_id: chain.deployment().chain_id,
         hub: chain.deployment().hub,
     };
+    let stopped = roles::stopped()?;
     output.line(&serving, || {
         format!(
             "the market is open at {}, for the hub {} on chain {}; kept in {}\n\n\
@@ -50,7 +51,7 @@ pub async fn run(context: Context, market: Market) -> anyhow::Result<()> {
             folder.display()
         )
     })?;
-    roles::stopped().await?;
+    stopped.await;
     output.say("stopping the market …");
     handle.shutdown().await;
     Ok(())

@@ -128,6 +128,7 @@ pub async fn run(mut context: Context, scheduler: Scheduler) -> anyhow::Result<(
         free,
         offered: kept.offered.clone(),
     };
+    let stopped = roles::stopped()?;
     output.line(&serving, || in_words(&serving, &folder))?;
 
     let offering = async {
@@ -156,7 +157,7 @@ pub async fn run(mut context: Context, scheduler: Scheduler) -> anyhow::Result<(
         }
     };
     tokio::select! {
-        stopped = roles::stopped() => stopped?,
+        () = stopped => {}
         () = offering => {}
     }
     output.say("stopping the pool …");

@@ -23,8 +23,9 @@ pub async fn run(context: Context, up: Up) -> anyhow::Result<()> {
     .await?;
 
     let file = town.file().clone();
+    let stopped = roles::stopped()?;
     output.answer(&file, || in_words(&file, &town))?;
-    roles::stopped().await?;
+    stopped.await;
     output.say("stopping: workers, pool, market, chain …");
     town.shutdown().await?;
     output.say("stopped; `oxec up` goes on from here");

@@ -80,13 +80,14 @@ pub async fn run(mut context: Context, arguments: Worker) -> anyhow::Result<()> 
         workerpool: info.workerpool,
         folder,
     };
+    let stopped = roles::stopped()?;
     output.line(&answer, || {
         format!(
             "working as {} for the pool at {}; Ctrl-C stops, and goes on when started again",
             answer.worker, answer.pool
         )
     })?;
-    roles::stopped().await?;
+    stopped.await;
     output.say("stopping after the step at hand …");
     handle.shutdown().await;
     Ok(())
