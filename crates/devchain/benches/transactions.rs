@@ -217,10 +217,9 @@ fn transactions(criterion: &mut Criterion) {
     started_again(&runtime, folder.path());
 }
 
-/// How long it takes to go on with a long chain, and what it holds in memory.
+/// How long it takes to go on with a long chain.
 fn started_again(runtime: &tokio::runtime::Runtime, folder: &Path) {
     let length = std::fs::metadata(folder.join("chain.log")).map_or(0, |file| file.len());
-    let before = resident_kib();
     let start = Instant::now();
     let chain = runtime
         .block_on(devchain::spawn(Config::default().kept_in(folder)))
@@ -229,22 +228,10 @@ fn started_again(runtime: &tokio::runtime::Runtime, folder: &Path) {
     let load = runtime.block_on(Load::on(&chain.http_url(), &chain));
     let transactions = load.senders.iter().map(|(_, nonce)| nonce).sum::<u64>();
     eprintln!(
-        "started again: {transactions} transactions, {} MiB on disk, {:.2} s, {} MiB more in memory",
+        "started again: {transactions} transactions, {} MiB on disk, {:.2} s",
         length >> 20,
-        took.as_secs_f64(),
-        resident_kib().saturating_sub(before) >> 10,
+        took.as_secs_f64()
     );
-}
-
-/// What this process holds in memory, where the system says so.
-fn resident_kib() -> u64 {
-    std::fs::read_to_string("/proc/self/status")
-        .ok()
-        .and_then(|status| {
-            let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-            line.split_whitespace().nth(1)?.parse().ok()
-        })
-        .unwrap_or_default()
 }
 
 /// Npm's anvil, killed when dropped.
