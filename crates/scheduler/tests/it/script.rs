@@ -393,7 +393,7 @@ impl Script {
         assert!(assignment.one_step, "the pool offers it");
         let task = assignment.task;
         let zip = self.held.lock().unwrap()[&task].zip.clone();
-        let mut link = ResultLink::ipfs(&blobs::Hasher::new().finish().cid.to_string());
+        let mut link = ResultLink::ipfs(blobs::Hasher::new().finish().cid.to_string());
         if self.conduct != Conduct::KeepsBytes {
             let answer = put(&self.pool, &self.wallet, task, zip)
                 .await

@@ -49,7 +49,7 @@ async fn the_bytes_go_first_and_one_transaction_ends_the_task() {
     let zip = town.pool.uploaded(task).await;
     let mut hasher = blobs::Hasher::new();
     hasher.update(&zip);
-    let link = ResultLink::ipfs(&hasher.finish().cid.to_string());
+    let link = ResultLink::ipfs(hasher.finish().cid.to_string());
     assert_eq!(town.task(task).await.results, link.to_bytes());
     eventually("the worker forgets the task", async || {
         worker.tasks() == 0 && !exists(&town.task_folder(task))
