@@ -5,8 +5,8 @@
 //! a head takes it as a hint that something may have changed: heads may be skipped, repeated or go back.
 //!
 //! A subscription that stands may still tell nothing. So a head is asked for now and then all the same, seldom while
-//! the subscription proves itself, as often as without one after it has missed a block; when it goes on missing them its
-//! connection is given up for another.
+//! the subscription proves itself, sooner once it has failed to tell of a block; when it goes on failing, its connection
+//! is given up for another.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +29,7 @@ const NET: Duration = Duration::from_secs(2);
 /// How long a subscription may take to tell of a block that was found by asking.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// How many blocks in a row a subscription may miss.
+/// How many looks in a row may find the subscription behind.
 const MISSES_MAX: u32 = 3;
 
 /// How many heads are remembered.
@@ -107,10 +107,11 @@ impl Heads {
         }
     }
 
-    /// Whether this block was once the newest.
-    pub(super) fn has_told(&self, number: u64, hash: B256) -> bool {
+    /// Whether this block, the newest or one that was it a moment ago, had been the newest before, with others since.
+    pub(super) fn came_back_to(&self, number: u64, hash: B256) -> bool {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.contains(&(number, hash))
+        let times = told.iter().filter(|told| **told == (number, hash)).count();
+        times >= 2
     }
 }
 

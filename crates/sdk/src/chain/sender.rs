@@ -1351,7 +1351,7 @@ impl Desk {
             .inner
             .heads
             .get()
-            .is_some_and(|heads| heads.has_told(head.number(), head.hash))
+            .is_some_and(|heads| heads.came_back_to(head.number(), head.hash))
     }
 }
 

@@ -46,10 +46,15 @@ async fn send(node: &TestChain, from: Address, to: Address, input: Bytes) -> boo
     let transaction = json!({ "from": from, "to": to, "data": input, "gas": "0xe00000" });
     let sent: Result<Value, _> = node.rpc("eth_sendTransaction", json!([transaction])).await;
     let Ok(hash) = sent else { return false };
-    let receipt: Value = node
-        .rpc("eth_getTransactionReceipt", json!([hash]))
-        .await
-        .expect("a receipt");
+    // Anvil answers before it mines.
+    let mut receipt = Value::Null;
+    while receipt.is_null() {
+        receipt = node
+            .rpc("eth_getTransactionReceipt", json!([hash]))
+            .await
+            .expect("a receipt");
+        tokio::task::yield_now().await;
+    }
     receipt["status"] == "0x1"
 }
 
