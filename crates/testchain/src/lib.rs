@@ -205,7 +205,7 @@ pub enum Error {
 /// What keeps the engine running.
 #[derive(Debug)]
 enum Running {
-    Here(#[expect(dead_code, reason = "held for its drop, which stops the chain")] Devchain),
+    Here(#[expect(dead_code, reason = "held for its drop, which stops the chain")] Box<Devchain>),
     There(#[expect(dead_code, reason = "held for its drop, which kills the process")] Child),
 }
 
@@ -249,7 +249,7 @@ pub async fn start(options: Options) -> Result<TestChain, Error> {
             config.accounts = ACCOUNTS.len() as u32;
             let chain = devchain::spawn(config).await?;
             let (address, deployment) = (chain.address(), chain.deployment().cloned());
-            (Running::Here(chain), address, deployment)
+            (Running::Here(Box::new(chain)), address, deployment)
         }
         Engine::Anvil | Engine::Hardhat => {
             let (child, address) = Child::start(engine, ACCOUNTS.len()).await?;

@@ -938,15 +938,13 @@ impl Desk {
     fn free(&mut self, nonce: u64) -> Option<InFlight> {
         let flight = self.in_flight.remove(&nonce)?;
         let highest = self.in_flight.last_key_value().map(|(nonce, _)| *nonce);
-        match self.next_nonce {
-            // What filled a gap and was refused would be refused again at once; the gap is noticed again later.
-            Some(_) if highest.is_some_and(|highest| nonce < highest) => {
-                if flight.job.reply.is_some() {
-                    self.holes.insert(nonce);
-                }
+        if let Some(next) = self.next_nonce {
+            if highest.is_none_or(|highest| nonce > highest) {
+                self.next_nonce = Some(next.min(nonce));
+            } else if flight.job.reply.is_some() {
+                self.holes.insert(nonce);
             }
-            Some(next) => self.next_nonce = Some(next.min(nonce)),
-            None => {}
+            // What only filled a gap and was refused would be refused again at once; the gap is noticed again later.
         }
         Some(flight)
     }
