@@ -1,5 +1,7 @@
 //! Where one worker decides, it ends the task by one transaction, and the pool has checked its bytes before.
 
+use std::time::Duration;
+
 use protocol::abi::Hub;
 use protocol::result::ResultLink;
 use protocol::task::TaskStatus;
@@ -62,10 +64,11 @@ async fn on_a_chain_with_block_times_a_task_takes_at_most_four_blocks_from_reque
     let pool = Pool::start().await;
     let worker = pool.worker(0, Conduct::OneStep, 1);
     eventually(async || (pool.handle().workers() == 1).then_some(())).await;
-    pool.node("evm_setAutomine", serde_json::json!([false]))
-        .await;
-    pool.node("evm_setIntervalMining", serde_json::json!([2]))
-        .await;
+    // Not by hand: the engines count intervals in units of their own.
+    pool.devchain
+        .set_mining(testchain::Mining::Interval(Duration::from_secs(2)))
+        .await
+        .expect("set");
     let deal = pool.request(1, 1, "").await;
     let task = pool.tasks_of(deal).await[0];
     let given = eventually(async || {

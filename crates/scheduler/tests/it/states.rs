@@ -47,14 +47,14 @@ async fn a_pool_without_ether_says_so_and_goes_on_when_it_has_some() {
     pool.completed(warm).await;
     pool.handle().idle().await;
     let owner = pool.owner.address();
-    pool.node("anvil_setBalance", json!([owner, "0x0"])).await;
+    pool.node("hardhat_setBalance", json!([owner, "0x0"])).await;
     let deal = pool.request(1, 1, "").await;
     let task = pool.tasks_of(deal).await[0];
     pool.until_reported(task, |report| report.why.contains("send it some ether"))
         .await;
     assert_eq!(pool.waiting("trouble").await, 1);
     let wei = "0x56bc75e2d63100000";
-    pool.node("anvil_setBalance", json!([owner, wei])).await;
+    pool.node("hardhat_setBalance", json!([owner, wei])).await;
     pool.completed(deal).await;
     assert_eq!(pool.waiting("trouble").await, 0);
 }

@@ -77,7 +77,7 @@ async fn a_task_is_walked_from_assigned_to_uploaded() {
         eventually("the worker forgets the task", async || worker.tasks() == 0).await;
         // A stake hung on it: kept until its end lies deep enough.
         assert!(exists(&town.task_folder(task)));
-        town.node("anvil_mine", serde_json::json!(["0x40"])).await;
+        town.node("hardhat_mine", serde_json::json!(["0x40"])).await;
         eventually("its folder is swept", async || {
             !exists(&town.task_folder(task))
         })
