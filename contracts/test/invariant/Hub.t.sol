@@ -10,7 +10,6 @@ import { IAppRegistry, IDatasetRegistry, IWorkerpoolRegistry } from "../../src/i
 import { Test } from "../support/Test.sol";
 import { Crowd, FormerHub } from "./Crowd.sol";
 
-/// forge-config: default.invariant.runs = 16
 /// forge-config: default.invariant.depth = 300
 /// forge-config: default.invariant.fail-on-revert = true
 contract HubInvariantTest is Test {
