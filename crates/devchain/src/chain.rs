@@ -547,6 +547,12 @@ impl Chain {
         Ok(())
     }
 
+    /// Undoes what a change that panicked had begun in the state.
+    pub(crate) fn abandon(&mut self) {
+        let (forward, back) = self.ledger.close();
+        self.ledger.take_back(&forward, &back);
+    }
+
     fn announce_pending(&mut self, hash: B256) {
         self.pending.push_back(hash);
         if self.pending.len() > REMEMBERED {

@@ -3,8 +3,12 @@
 //! Senders hand over a transaction and wait for its answer. The thread takes all that have come by now, takes them in
 //! under one lock, makes as many blocks as they need, writes, and only then answers: under load many transactions
 //! share a block, a lock and a write, and alone one is answered as soon as its block stands.
+//!
+//! A round that panics does not end the thread: what it had begun is undone, its senders are told that the node
+//! stumbled, and the next round comes.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -33,6 +37,9 @@ pub(crate) enum Order {
     /// The way of mining was changed, or transactions came back from undone blocks.
     LookAgain,
     Stop,
+    /// What no order should make the thread do.
+    #[cfg(test)]
+    Panic,
 }
 
 /// The door to the thread.
@@ -80,32 +87,72 @@ struct Waiter {
 }
 
 fn work(chain: &RwLock<Chain>, inbox: &Receiver<Order>) {
-    let mut last_block = Instant::now();
-    let mut failed = false;
-    loop {
+    let mut rounds = Rounds {
+        last_block: Instant::now(),
+        failed: false,
+        stop: false,
+        waiters: Vec::new(),
+    };
+    while !rounds.stop {
+        match catch_unwind(AssertUnwindSafe(|| rounds.next(chain, inbox))) {
+            Ok(()) => {}
+            Err(_) => {
+                tracing::error!("making blocks panicked: what the round had begun is undone");
+                // Not at once again, whatever it was.
+                rounds.failed = true;
+                rounds.last_block = Instant::now();
+                let mut guard = chain.write().unwrap_or_else(PoisonError::into_inner);
+                guard.abandon();
+                let answers = rounds.judge(&mut guard, &HashMap::new(), Some(&Refusal::Stumbled));
+                drop(guard);
+                tell(answers);
+            }
+        }
+    }
+}
+
+type Answers = Vec<(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>)>;
+
+fn tell(answers: Answers) {
+    for (answer, outcome) in answers {
+        // A sender that has gone away does not want to know.
+        let _ = answer.send(outcome);
+    }
+}
+
+/// What the thread knows from one round to the next.
+struct Rounds {
+    last_block: Instant,
+    /// The last round could not keep what it made.
+    failed: bool,
+    stop: bool,
+    /// Those whose transactions were taken in and who have no answer yet.
+    waiters: Vec<Waiter>,
+}
+
+impl Rounds {
+    /// Waits for orders, follows them, makes blocks and answers.
+    fn next(&mut self, chain: &RwLock<Chain>, inbox: &Receiver<Order>) {
         let interval = match chain.read().unwrap_or_else(PoisonError::into_inner).mining {
             Mining::Interval(interval) => Some(interval.max(Duration::from_millis(1))),
             // There may be room again, and what was taken in earlier still waits.
-            Mining::Instant if failed => Some(RETRY),
+            Mining::Instant if self.failed => Some(RETRY),
             Mining::Instant | Mining::Manual => None,
         };
-        let first = match interval {
+        // So long that no clock gets there is for ever.
+        let due = interval.and_then(|interval| self.last_block.checked_add(interval));
+        let first = match due {
             None => inbox.recv().ok(),
-            Some(interval) => {
-                match inbox
-                    .recv_timeout((last_block + interval).saturating_duration_since(Instant::now()))
-                {
-                    Ok(order) => Some(order),
-                    Err(RecvTimeoutError::Timeout) => Some(Order::LookAgain),
-                    Err(RecvTimeoutError::Disconnected) => None,
-                }
-            }
+            Some(due) => match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => Some(Order::LookAgain),
+                Err(RecvTimeoutError::Disconnected) => None,
+            },
         };
         let Some(first) = first else {
+            self.stop = true;
             return;
         };
-        let mut waiters: Vec<Waiter> = Vec::new();
-        let mut stop = false;
         let mut guard = chain.write().unwrap_or_else(PoisonError::into_inner);
         for order in std::iter::once(first).chain(inbox.try_iter().take(BATCH)) {
             match order {
@@ -115,7 +162,7 @@ fn work(chain: &RwLock<Chain>, inbox: &Receiver<Order>) {
                 } => {
                     let hash = *transaction.hash();
                     match guard.admit(transaction) {
-                        Ok(replaced) => waiters.push(Waiter {
+                        Ok(replaced) => self.waiters.push(Waiter {
                             hash,
                             answer,
                             replaced,
@@ -127,27 +174,33 @@ fn work(chain: &RwLock<Chain>, inbox: &Receiver<Order>) {
                 }
                 Order::LookAgain => {}
                 Order::Stop => {
-                    stop = true;
+                    self.stop = true;
                     break;
                 }
+                #[cfg(test)]
+                Order::Panic => panic!("as ordered"),
             }
         }
         let mut refused = Vec::new();
         let mining = guard.mining;
         let kept = match mining {
             Mining::Instant => {
-                last_block = Instant::now();
+                self.last_block = Instant::now();
                 make_all(&mut guard, &mut refused)
             }
-            Mining::Interval(interval) if last_block.elapsed() >= interval && !stop => {
-                last_block = Instant::now();
+            Mining::Interval(interval) if self.last_block.elapsed() >= interval && !self.stop => {
+                self.last_block = Instant::now();
                 guard.make_block(true).map(|made| refused = made.refused)
             }
             Mining::Interval(_) | Mining::Manual => Ok(()),
         };
-        let hashes = waiters.iter().map(|waiter| waiter.hash).collect::<Vec<_>>();
+        let hashes = self
+            .waiters
+            .iter()
+            .map(|waiter| waiter.hash)
+            .collect::<Vec<_>>();
         let kept = kept.and_then(|()| guard.keep_waiting(&hashes));
-        failed = kept.is_err();
+        self.failed = kept.is_err();
         let failure = kept.err().map(|error| {
             tracing::error!(%error, "the chain cannot be written");
             Refusal::NotKept(match std::error::Error::source(&error) {
@@ -156,30 +209,34 @@ fn work(chain: &RwLock<Chain>, inbox: &Receiver<Order>) {
             })
         });
         let refused = refused.into_iter().collect::<HashMap<_, _>>();
-        let answers = waiters
-            .into_iter()
+        let answers = self.judge(&mut guard, &refused, failure.as_ref());
+        drop(guard);
+        tell(answers);
+    }
+
+    /// What everybody who waits is to be told.
+    fn judge(
+        &mut self,
+        chain: &mut Chain,
+        refused: &HashMap<B256, Refusal>,
+        failure: Option<&Refusal>,
+    ) -> Answers {
+        self.waiters
+            .drain(..)
             .map(|waiter| {
-                let outcome = match (refused.get(&waiter.hash), &failure) {
+                let outcome = match (refused.get(&waiter.hash), failure) {
                     (Some(refusal), _) => Err(refusal.clone()),
                     // What stands in a block was kept, whatever failed afterwards. The rest was not kept, so it is not
                     // taken.
-                    (None, Some(failure)) if guard.blocks.of_transaction(waiter.hash).is_none() => {
-                        guard.take_back(waiter.hash, waiter.replaced);
+                    (None, Some(failure)) if chain.blocks.of_transaction(waiter.hash).is_none() => {
+                        chain.take_back(waiter.hash, waiter.replaced);
                         Err(failure.clone())
                     }
                     (None, _) => Ok(()),
                 };
                 (waiter.answer, outcome)
             })
-            .collect::<Vec<_>>();
-        drop(guard);
-        for (answer, outcome) in answers {
-            // A sender that has gone away does not want to know.
-            let _ = answer.send(outcome);
-        }
-        if stop {
-            return;
-        }
+            .collect()
     }
 }
 
@@ -210,6 +267,8 @@ mod tests {
     use super::*;
     use crate::accounts::DevAccount;
     use crate::config::Config;
+    use crate::store::Founding;
+    use alloy_primitives::U256;
 
     /// Creation code of a contract whose code is one byte.
     const CREATION: Bytes = bytes!("60015f5360015ff3");
@@ -231,6 +290,46 @@ mod tests {
             .unwrap();
         let signed = transaction.into_signed(signature).into();
         Arc::new(Recovered::new_unchecked(signed, account.address))
+    }
+
+    #[tokio::test]
+    async fn a_round_that_panics_is_undone_and_told_and_the_next_one_comes() {
+        let (accounts, addresses) = crate::derive(2).unwrap();
+        let founding = Founding {
+            chain_id: crate::DEFAULT_CHAIN_ID,
+            timestamp: 1,
+            base_fee: crate::chain::FIRST_BASE_FEE,
+            block_gas_limit: 60_000_000,
+            accounts: 2,
+            balance: U256::from(10u128.pow(20)),
+        };
+        let chain = Chain::found(founding, &addresses, Mining::Manual);
+        let chain = Arc::new(RwLock::new(chain));
+        let (miner, thread) = Miner::start(chain.clone()).unwrap();
+        // The round finds a change begun, takes a transaction in, and panics.
+        let mut held = chain.write().unwrap();
+        let (answer, answered) = oneshot::channel();
+        let order = Order::Submit {
+            transaction: creating(&accounts[0], 0),
+            answer,
+        };
+        miner.orders.send(order).unwrap();
+        miner.orders.send(Order::Panic).unwrap();
+        held.ledger.edit(addresses[1], |account| account.nonce = 77);
+        drop(held);
+        assert_eq!(answered.await.unwrap(), Err(Refusal::Stumbled));
+        {
+            let guard = chain.read().unwrap_or_else(PoisonError::into_inner);
+            assert_eq!(guard.ledger.nonce(addresses[1]), 0, "begun, so undone");
+            assert_eq!(guard.pool.all().count(), 0, "not taken, as it was told");
+        }
+        miner.submit(creating(&accounts[0], 0)).await.unwrap();
+        // To stop is heard in such a round, too.
+        miner.orders.send(Order::Panic).unwrap();
+        miner.stop();
+        thread.join().unwrap();
+        let refusal = miner.submit(creating(&accounts[1], 1)).await.unwrap_err();
+        assert_eq!(refusal, Refusal::Stopping);
     }
 
     #[tokio::test]

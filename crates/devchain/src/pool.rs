@@ -74,6 +74,8 @@ pub(crate) enum Refusal {
     NotKept(String),
     #[error("the node is shutting down")]
     Stopping,
+    #[error("the node stumbled when it made blocks, and did not take the transaction")]
+    Stumbled,
 }
 
 #[derive(Debug, Clone)]

@@ -17,6 +17,9 @@ use crate::config::Mining;
 /// The most blocks one call may make.
 const MINE_LIMIT: u64 = 100_000;
 
+/// The longest time between two blocks, in seconds: a day.
+const INTERVAL_LIMIT_SECS: u64 = 86_400;
+
 pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
     time(module)?;
     mining(module)?;
@@ -203,6 +206,11 @@ fn mining(module: &mut Module) -> Result<(), RegisterMethodError> {
         &["evm_setIntervalMining", "anvil_setIntervalMining"],
         |node, arguments| {
             let secs = arguments.quantity()?;
+            if secs > INTERVAL_LIMIT_SECS {
+                return Err(invalid(format!(
+                    "at most {INTERVAL_LIMIT_SECS} seconds can be between two blocks"
+                )));
+            }
             set_mining(
                 node,
                 match secs {

@@ -103,6 +103,7 @@ impl From<Refusal> for Fault {
             // Nothing is wrong with the transaction.
             | Refusal::Full
             | Refusal::NotKept(_)
+            | Refusal::Stumbled
             | Refusal::Stopping => server(refusal),
             refusal => rejected(refusal),
         }

@@ -1,5 +1,8 @@
 //! Whatever is sent, there is an answer, and the node lives on.
 
+use std::time::Duration;
+
+use devchain::{Config, Mining};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -90,6 +93,10 @@ async fn every_method_survives_every_argument() {
         json!("0x02f8ff"),
         json!("0x04c0"),
         json!("0x7fffffff"),
+        json!("0x7fffffffffffffff"),
+        json!("0xffffffffffffffff"),
+        json!(i64::MAX),
+        json!(u64::MAX),
         json!("ÿ\u{0}😀"),
     ];
     for method in METHODS {
@@ -119,8 +126,67 @@ async fn every_method_survives_every_argument() {
         }
     }
     assert_eq!(client.get("eth_chainId", json!([])).await, "0x7a69");
+    // And it makes blocks, once it is told sensible things again.
     client.get("evm_setAutomine", json!([true])).await;
     assert_eq!(client.get("anvil_getAutomine", json!([])).await, true);
+    client.get("anvil_dropAllTransactions", json!([])).await;
+    client
+        .get("evm_setBlockGasLimit", json!(["0x3938700"]))
+        .await;
+    client
+        .get("anvil_removeBlockTimestampInterval", json!([]))
+        .await;
+    client
+        .get("anvil_setNextBlockBaseFeePerGas", json!(["0x1"]))
+        .await;
+    let mut sender = Sender::of(&chain, 7);
+    let me = sender.address();
+    client
+        .get("anvil_setBalance", json!([me, "0xde0b6b3a7640000"]))
+        .await;
+    sender.nonce = client
+        .number("eth_getTransactionCount", json!([me, "latest"]))
+        .await;
+    let hash = client.send(sender.transfer(stranger(42), 1)).await;
+    assert_eq!(client.receipt(&hash).await["status"], "0x1");
+}
+
+#[tokio::test]
+async fn an_interval_longer_than_a_day_is_refused_and_blocks_go_on() {
+    let (chain, client) = fresh().await;
+    for secs in ["0xffffffffffffffff", "0x7fffffffffffffff", "0x15181"] {
+        for method in ["evm_setIntervalMining", "anvil_setIntervalMining"] {
+            assert_eq!(client.refused(method, json!([secs])).await.code, -32602);
+        }
+    }
+    let mut sender = Sender::of(&chain, 0);
+    let hash = client.send(sender.transfer(stranger(1), 1)).await;
+    assert_eq!(client.receipt(&hash).await["status"], "0x1");
+    // Waiting for as long as can be asked for, it still hears what it is told.
+    client
+        .get("evm_setIntervalMining", json!(["0x15180"]))
+        .await;
+    client.send(sender.transfer(stranger(1), 1)).await;
+    client.get("evm_setAutomine", json!([true])).await;
+    client.send(sender.transfer(stranger(1), 1)).await;
+    assert_eq!(
+        client.get("eth_getBalance", json!([stranger(1)])).await,
+        "0x3"
+    );
+}
+
+#[tokio::test]
+async fn a_chain_started_with_an_endless_interval_lives() {
+    let config = Config::default().mining(Mining::Interval(Duration::MAX));
+    let (chain, client) = started(config).await;
+    let mut sender = Sender::of(&chain, 0);
+    client.send(sender.transfer(stranger(1), 1)).await;
+    client.get("evm_setAutomine", json!([true])).await;
+    client.send(sender.transfer(stranger(1), 1)).await;
+    assert_eq!(
+        client.get("eth_getBalance", json!([stranger(1)])).await,
+        "0x2"
+    );
 }
 
 #[tokio::test]
