@@ -74,6 +74,7 @@ pub(crate) struct Counters {
     pub(crate) finished_unchecked: u64,
     pub(crate) pin_failures: u64,
     pub(crate) write_failures: u64,
+    pub(crate) asked_again: u64,
     pub(crate) replaced: u64,
 }
 
@@ -139,7 +140,7 @@ struct Entry {
     filed: Option<(Job, Place)>,
     starved: bool,
     alarm: Option<Place>,
-    /// The block in which it was closed, for those that a reorganisation may open again.
+    /// The block in which it was closed, or a later one, for those that a reorganisation may open again.
     closed_block: Option<u64>,
 }
 
@@ -316,7 +317,7 @@ impl Board {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves a task on. An event that does not fit is logged and changes nothing.
+    /// Moves a task on by something that is not on chain. An event that does not fit is logged and changes nothing.
     pub(crate) fn apply(&self, task: TaskId, event: Event) -> bool {
         let applied = self.lock().apply(task, event);
         self.ring();
@@ -467,7 +468,7 @@ impl State {
                 let mut task = Task::new(task_id, id, index);
                 task.since_secs = now_secs();
                 task.given_up = failure;
-                self.insert(task);
+                self.insert(task, None);
                 self.dirty.tasks.insert(task_id);
                 self.dirty.deals.insert(id);
                 opened.push(task_id);
@@ -476,8 +477,8 @@ impl State {
         opened
     }
 
-    /// A task read from the database.
-    pub(crate) fn restore(&mut self, mut task: Task) {
+    /// A task read from the database, with the block in which it was closed.
+    pub(crate) fn restore(&mut self, mut task: Task, closed_block: Option<u64>) {
         // The time we were away is not the workers': they get theirs anew.
         task.not_before(now_secs());
         if !task.is_closed()
@@ -485,7 +486,7 @@ impl State {
         {
             deal.open.insert(task.index);
         }
-        self.insert(task);
+        self.insert(task, closed_block);
     }
 
     /// A deal read from the database.
@@ -713,8 +714,13 @@ impl State {
         ]
     }
 
-    /// Moves a task on, and draws all consequences but ringing.
+    /// Moves a task on by something that is not on chain, and draws all consequences but ringing.
     pub(crate) fn apply(&mut self, id: TaskId, event: Event) -> bool {
+        self.apply_in(None, id, event)
+    }
+
+    /// Moves a task on by what is on chain in this block, and draws all consequences but ringing.
+    pub(crate) fn apply_in(&mut self, block: Option<u64>, id: TaskId, event: Event) -> bool {
         let Some(entry) = self.tasks.get(&id) else {
             return false;
         };
@@ -724,10 +730,14 @@ impl State {
             self.remember(*worker, false);
         }
         match before.clone().apply(event, now_secs()) {
-            Ok(after) if after == before => true,
+            Ok(after) if after == before => {
+                // The chain may have put the end of a task into another block than it had before.
+                self.note_closed(id, block);
+                true
+            }
             Ok(after) => {
                 counted.count(&mut self.counters);
-                self.replace(&before, after);
+                self.replace(&before, after, block);
                 true
             }
             Err(illegal) => {
@@ -737,8 +747,8 @@ impl State {
         }
     }
 
-    /// What the chain says of a task as a whole goes before all we believed.
-    pub(crate) fn compare(&mut self, id: TaskId, chain: OnChain) {
+    /// What the chain says of a task as a whole, in this block or an earlier one, goes before all we believed.
+    pub(crate) fn compare(&mut self, id: TaskId, chain: OnChain, block: u64) {
         let Some(entry) = self.tasks.get(&id) else {
             return;
         };
@@ -746,15 +756,30 @@ impl State {
         let after = before.clone().corrected_by(chain, now_secs());
         if after != before {
             tracing::info!(task.id = %id, from = ?before.stage, to = ?after.stage, "the chain corrects what we knew");
-            self.replace(&before, after);
+            self.replace(&before, after, Some(block));
         }
+        // It may have ended anew, in any block up to this one.
+        self.note_closed(id, Some(block));
         if self.task(id).is_some_and(Task::is_closed) {
-            // It was only looked at again: through the database's hands, which forget it then.
+            // It was only looked at again: through the database's hands, which forget it then, and its deal.
+            self.dirty.tasks.insert(id);
+            self.dirty.deals.insert(before.deal);
+        }
+    }
+
+    /// A task that is over has ended in this block, or in an earlier one. A block too high costs one look in vain after a
+    /// reorganisation; one too low would hide the task from it.
+    fn note_closed(&mut self, id: TaskId, block: Option<u64>) {
+        if let Some(entry) = self.tasks.get_mut(&id)
+            && entry.task.is_closed()
+            && block > entry.closed_block
+        {
+            entry.closed_block = block;
             self.dirty.tasks.insert(id);
         }
     }
 
-    fn insert(&mut self, task: Task) {
+    fn insert(&mut self, task: Task, closed_block: Option<u64>) {
         let id = task.id;
         for replica in task.pending() {
             if let Some(worker) = self.workers.get_mut(&replica.worker) {
@@ -768,21 +793,25 @@ impl State {
             filed: None,
             starved: false,
             alarm: None,
-            closed_block: None,
+            closed_block,
         };
         self.tasks.insert(id, entry);
         self.file(id);
     }
 
-    fn replace(&mut self, before: &Task, after: Task) {
+    fn replace(&mut self, before: &Task, after: Task, block: Option<u64>) {
         let id = after.id;
         self.tell(before, &after);
         self.account(before, &after);
         self.judge(before, &after);
         self.dirty.tasks.insert(id);
-        let next_block = self.next_block;
+        // Nothing but the chain ends a task; should nobody know where, the newest block we have heard of is late enough.
+        let newest = self.next_block.max(self.clock.0);
         if let Some(entry) = self.tasks.get_mut(&id) {
-            entry.closed_block = after.is_closed().then_some(next_block);
+            entry.closed_block = match after.is_closed() {
+                true => entry.closed_block.max(block).or(Some(newest)),
+                false => None,
+            };
             if before.stage != after.stage {
                 entry.trouble = None;
             }
@@ -1918,6 +1947,63 @@ mod tests {
             assert_eq!(pause, Some(RETRY_SOON));
             let pause = state.troubled(task, Job::Claim, "poor".to_owned(), Fault::Nodes);
             assert_eq!(pause, Some(RETRY_LATER));
+        }
+    }
+
+    fn on_chain(stage: Stage) -> OnChain {
+        OnChain {
+            stage,
+            contributions: Vec::new(),
+        }
+    }
+
+    /// Under which block the database hears of it.
+    fn written(state: &mut State, task: TaskId) -> Option<u64> {
+        let (_, snapshot) = state.take_dirty();
+        let found = snapshot.tasks.iter().find(|(known, _)| known.id == task);
+        found.expect("it is written").1
+    }
+
+    #[test]
+    fn the_end_of_a_task_is_filed_under_its_own_block_however_far_we_have_read() {
+        let mut state = state();
+        let task = with_tasks(&mut state, 1)[0];
+        state.apply(task, Event::Initialized);
+        state.set_next_block(98);
+        state.apply_in(Some(110), task, Event::Finalized);
+        assert_eq!(written(&mut state, task), Some(110));
+        // The same transaction in a later block of another branch.
+        state.apply_in(Some(113), task, Event::Finalized);
+        assert_eq!(written(&mut state, task), Some(113));
+        // Nobody knows since when it stands so in the branch we compare with.
+        state.compare(task, on_chain(Stage::Completed), 120);
+        assert_eq!(written(&mut state, task), Some(120));
+        state.compare(task, on_chain(Stage::Active), 121);
+        assert_eq!(written(&mut state, task), None);
+    }
+
+    #[test]
+    fn a_finished_task_looked_at_again_keeps_the_block_of_its_end() {
+        let mut state = state();
+        let task = with_tasks(&mut state, 1)[0];
+        state.apply(task, Event::Initialized);
+        state.apply_in(Some(100), task, Event::Finalized);
+        let (dirty, snapshot) = state.take_dirty();
+        let (closed, block) = snapshot.tasks[0].clone();
+        state.evict(&dirty);
+        assert!(state.task(task).is_none());
+        // A reorganisation, or the next start, looks at it again, however often.
+        for seen_in in [105, 107] {
+            state.restore(closed.clone(), block);
+            state.compare(task, on_chain(Stage::Completed), seen_in);
+            let (dirty, snapshot) = state.take_dirty();
+            assert!(
+                snapshot.tasks[0].1 >= Some(100),
+                "{:?}",
+                snapshot.tasks[0].1
+            );
+            state.evict(&dirty);
+            assert!(state.task(task).is_none(), "and it is forgotten again");
         }
     }
 

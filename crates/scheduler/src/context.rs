@@ -74,20 +74,20 @@ impl Context {
         Duration::from_secs(self.options.safety_net_secs.max(1))
     }
 
-    /// Ends a taken task's turn in which a transaction was sent. What the hub has refused, or left uncertain, is
+    /// Ends a taken task's turn in which a transaction was sent: what it did, in which block. What the hub has refused, or left uncertain, is
     /// compared with the chain, then tried again after a pause if it is still wanted.
     pub(crate) async fn settle_turn(
         &self,
         job: Job,
         task: TaskId,
-        outcome: Result<Event, ChainError>,
+        outcome: Result<(Event, u64), ChainError>,
     ) {
         match outcome {
-            Ok(event) => {
+            Ok((event, block)) => {
                 let mut state = self.board.lock();
                 state.counters.transactions += 1;
                 state.untroubled(task);
-                state.apply(task, event);
+                state.apply_in(Some(block), task, event);
             }
             Err(error) => {
                 let fault = fault(&error);

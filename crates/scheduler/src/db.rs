@@ -280,8 +280,11 @@ impl Db {
         tasks_of(&tasks, &replicas, &results)
     }
 
-    /// Tasks closed in or after this block: those a reorganisation may open again.
-    pub(crate) async fn tasks_closed_since(&self, block: u64) -> Result<Vec<Task>, sqlx::Error> {
+    /// Tasks closed in or after this block: those a reorganisation may open again. Each with that block.
+    pub(crate) async fn tasks_closed_since(
+        &self,
+        block: u64,
+    ) -> Result<Vec<(Task, u64)>, sqlx::Error> {
         let all = |sql: &'static str| sqlx::query(sql).bind(signed(block)).fetch_all(&self.pool);
         let tasks = all("SELECT * FROM tasks WHERE closed_block >= ?").await?;
         let replicas = all(
@@ -294,7 +297,10 @@ impl Db {
              WHERE tasks.closed_block >= ?",
         )
         .await?;
-        tasks_of(&tasks, &replicas, &results)
+        let blocks = tasks.iter().map(|row| number(row, "closed_block"));
+        let blocks: Result<Vec<u64>, sqlx::Error> = blocks.collect();
+        let tasks = tasks_of(&tasks, &replicas, &results)?;
+        Ok(tasks.into_iter().zip(blocks?).collect())
     }
 }
 

@@ -333,6 +333,11 @@ async fn metrics(State(context): State<Arc<Context>>) -> Response {
             "writes the database refused; what they held is written later",
             counters.write_failures,
         ),
+        (
+            "asked_again_total",
+            "questions about the chain's news that node or database did not answer, and that were asked again",
+            counters.asked_again,
+        ),
     ];
     let all = gauges
         .map(|line| ("gauge", line))

@@ -6,6 +6,7 @@
 //! happens here too.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -189,13 +190,11 @@ impl Watch {
                 continue;
             }
             // One that is over is only in the database.
-            match self.context.db.deal(deal).await {
-                Ok(Some(_)) => {}
-                Ok(None) => unknown.push((deal, block)),
-                Err(error) => {
-                    tracing::error!(deal.id = %deal, %error, "cannot ask the database for a deal; it is taken as new");
-                    unknown.push((deal, block));
-                }
+            let known = retry(&self.context, "ask the database for a deal", || {
+                self.context.db.deal(deal)
+            });
+            if known.await.is_none() {
+                unknown.push((deal, block));
             }
         }
         if unknown.is_empty() {
@@ -256,10 +255,10 @@ impl Watch {
             .map(|some| read_patiently(self.context.clone(), some.to_vec()))
             .collect();
         let mut answers = futures::stream::iter(questions).buffered(ASKED_SIDE_BY_SIDE);
-        while let Some(seen) = answers.next().await {
+        while let Some((seen, block)) = answers.next().await {
             let mut state = self.context.board.lock();
             for (task, chain) in seen {
-                state.compare(task, chain);
+                state.compare(task, chain, block);
             }
         }
     }
@@ -272,30 +271,34 @@ impl Watch {
 
     /// Sets the reading back, and puts back on the board what may be open again. Gives the tasks to be compared.
     async fn rewind(&mut self, back_to: u64) -> Vec<TaskId> {
-        let closed = match self.context.db.tasks_closed_since(back_to + 1).await {
-            Ok(closed) => closed,
-            Err(error) => {
-                tracing::error!(%error, back_to, "cannot read the tasks closed in blocks that are gone");
-                Vec::new()
-            }
-        };
-        let lost_deals: Vec<DealId> = {
-            let state = self.context.board.lock();
-            closed
-                .iter()
-                .map(|task| task.deal)
-                .filter(|deal| state.deal(*deal).is_none())
-                .collect()
-        };
-        for deal in lost_deals.into_iter().collect::<HashSet<_>>() {
-            restore_deal(&self.context, &mut self.categories, deal).await;
-        }
-        let (doubtful, open) = {
-            let mut state = self.context.board.lock();
-            for task in closed {
-                if state.task(task.id).is_none() {
-                    state.restore(task);
+        let (doubtful, open) = loop {
+            let known = self.context.board.lock().all_ids();
+            let closed = retry(
+                &self.context,
+                "read the tasks closed in blocks that are gone",
+                || self.context.db.tasks_closed_since(back_to + 1),
+            )
+            .await;
+            let deals: HashSet<DealId> = closed.iter().map(|(task, _)| task.deal).collect();
+            for deal in deals {
+                if self.context.board.lock().deal(deal).is_some() {
+                    continue;
                 }
+                restore_deal(&self.context, &mut self.categories, deal).await;
+                if self.context.board.lock().deal(deal).is_none() {
+                    // Made anew on this branch it will be a new one.
+                    self.forget_deal(deal).await;
+                }
+            }
+            let mut state = self.context.board.lock();
+            for (task, block) in closed {
+                if state.task(task.id).is_none() && state.deal(task.deal).is_some() {
+                    state.restore(task, Some(block));
+                }
+            }
+            if known.iter().any(|task| state.task(*task).is_none()) {
+                // Over, written and forgotten since we began: now the database knows of it.
+                continue;
             }
             state.set_next_block(back_to + 1);
             let doubtful: Vec<(DealId, u64)> = state
@@ -303,32 +306,32 @@ impl Watch {
                 .filter(|deal| deal.block > back_to)
                 .map(|deal| (deal.id, deal.block))
                 .collect();
-            (doubtful, state.all_ids())
+            break (doubtful, state.all_ids());
         };
         let standing = read_deals(&self.context, &mut self.categories, &doubtful).await;
         for (deal, _) in doubtful {
             if standing.iter().all(|standing| standing.id != deal) {
-                tracing::warn!(deal.id = %deal, "the deal went with the blocks it was made in");
                 self.context.board.lock().drop_deal(deal);
-                if let Err(error) = self.context.db.forget_deal(deal).await {
-                    tracing::error!(deal.id = %deal, %error, "cannot remove the deal from the database");
-                }
+                self.forget_deal(deal).await;
             }
         }
         open
+    }
+
+    async fn forget_deal(&self, deal: DealId) {
+        tracing::warn!(deal.id = %deal, "the deal went with the blocks it was made in");
+        if let Err(error) = self.context.db.forget_deal(deal).await {
+            tracing::error!(deal.id = %deal, %error, "cannot remove the deal from the database");
+        }
     }
 }
 
 /// Reads a deal from the chain and what else is known of it from the database, and puts it on the board.
 async fn restore_deal(context: &Context, categories: &mut HashMap<U256, u64>, deal: DealId) {
-    let stored = match context.db.deal(deal).await {
-        Ok(Some(stored)) => stored,
-        Ok(None) => return,
-        Err(error) => {
-            tracing::error!(deal.id = %deal, %error, "cannot read a deal from the database");
-            return;
-        }
-    };
+    let stored = retry(context, "read a deal from the database", || {
+        context.db.deal(deal)
+    });
+    let Some(stored) = stored.await else { return };
     for mut entry in read_deals(context, categories, &[(deal, stored.block)]).await {
         entry.next_index = stored.next_index;
         entry.completed = stored.completed;
@@ -359,7 +362,7 @@ pub(crate) async fn restore(context: &Context) -> Result<(), sqlx::Error> {
     }
     for task in tasks {
         if state.deal(task.deal).is_some() {
-            state.restore(task);
+            state.restore(task, None);
         }
     }
     state.mark_all_written();
@@ -386,7 +389,7 @@ async fn read_deals(
                 .into_iter()
                 .map(Deal::from)
                 .collect();
-            Ok(found)
+            Ok::<_, ChainError>(found)
         })
         .await;
         for ((id, block), deal) in some.iter().zip(found).filter(|(_, deal)| deal.exists()) {
@@ -413,10 +416,12 @@ async fn read_deals(
 fn read_patiently(
     context: Arc<Context>,
     tasks: Vec<TaskId>,
-) -> BoxFuture<'static, Vec<(TaskId, OnChain)>> {
+) -> BoxFuture<'static, (Vec<(TaskId, OnChain)>, u64)> {
     Box::pin(async move {
-        retry(&context, "compare tasks with the chain", || {
-            read_tasks(&context, &tasks)
+        retry(&context, "compare tasks with the chain", || async {
+            let seen = read_tasks(&context, &tasks).await?;
+            // Afterwards: what was seen is of this block or an earlier one.
+            Ok::<_, ChainError>((seen, context.chain.block().await?.number))
         })
         .await
     })
@@ -511,10 +516,11 @@ fn on_chain(task: &protocol::task::Task, contributions: Vec<(Address, Contributi
     }
 }
 
-/// Asks until there is an answer: nothing can be decided without it. Ends with the service, which drops the wait.
-async fn retry<T, Asking>(context: &Context, doing: &str, ask: impl Fn() -> Asking) -> T
+/// Asks node or database until there is an answer: nothing can be decided without it. Ends with the service, which drops
+/// the wait.
+async fn retry<T, E: Display, Asking>(context: &Context, doing: &str, ask: impl Fn() -> Asking) -> T
 where
-    Asking: Future<Output = Result<T, ChainError>>,
+    Asking: Future<Output = Result<T, E>>,
 {
     let mut pause = Duration::from_millis(100);
     loop {
@@ -522,6 +528,7 @@ where
             Ok(answer) => return answer,
             Err(error) => tracing::warn!(%error, "cannot {doing} for now"),
         }
+        context.board.lock().counters.asked_again += 1;
         if !context.pause(pause).await {
             std::future::pending::<()>().await;
         }
@@ -569,5 +576,5 @@ pub(crate) fn apply(state: &mut State, event: &HubEvent) {
         // Money, orders and settings of the hub: nothing a pool has to act on.
         _ => return,
     };
-    state.apply(TaskId(task), change);
+    state.apply_in(Some(event.block), TaskId(task), change);
 }

@@ -22,12 +22,12 @@ pub(crate) async fn reopen(context: Arc<Context>) {
                     let Ok(_room) = shared.transactions.acquire().await else {
                         return Err(closed("reopen"));
                     };
-                    shared
+                    let receipt = shared
                         .sender
                         .hub(Hub::reopenCall { taskid: task.0 })
                         .await?;
                     tracing::info!(task.id = %task, "reopened: nobody revealed in time");
-                    Ok(Event::Reopened)
+                    Ok((Event::Reopened, receipt.block))
                 }
                 .await;
                 shared.settle_turn(Job::Reopen, task, outcome).await;

@@ -26,7 +26,7 @@ pub(crate) async fn claim(context: Arc<Context>) {
     .await;
 }
 
-async fn claim_one(context: &Context, id: TaskId) -> Result<Event, ChainError> {
+async fn claim_one(context: &Context, id: TaskId) -> Result<(Event, u64), ChainError> {
     let task = context
         .board
         .lock()
@@ -38,18 +38,18 @@ async fn claim_one(context: &Context, id: TaskId) -> Result<Event, ChainError> {
     let Ok(_room) = context.transactions.acquire().await else {
         return Err(closed("claim"));
     };
-    match stage {
+    let receipt = match stage {
         Stage::Unset => {
             let (dealid, idx) = (vec![deal.0], vec![U256::from(index)]);
             context
                 .sender
                 .hub(Hub::initializeAndClaimArrayCall { dealid, idx })
-                .await?;
+                .await?
         }
         Stage::Active | Stage::Revealing { .. } | Stage::Completed | Stage::Claimed => {
-            context.sender.hub(Hub::claimCall { taskid: id.0 }).await?;
+            context.sender.hub(Hub::claimCall { taskid: id.0 }).await?
         }
-    }
+    };
     tracing::info!(task.id = %id, "claimed: the requester has the money back");
-    Ok(Event::Claimed)
+    Ok((Event::Claimed, receipt.block))
 }

@@ -38,7 +38,7 @@ pub(crate) async fn finalize(context: Arc<Context>) {
     .await;
 }
 
-async fn finalize_one(context: &Context, task: TaskId) -> Result<Event, ChainError> {
+async fn finalize_one(context: &Context, task: TaskId) -> Result<(Event, u64), ChainError> {
     let call = {
         let state = context.board.lock();
         let found = state
@@ -63,7 +63,7 @@ async fn finalize_one(context: &Context, task: TaskId) -> Result<Event, ChainErr
     let Ok(_room) = context.transactions.acquire().await else {
         return Err(closed("finalize"));
     };
-    context.sender.hub(call).await?;
+    let receipt = context.sender.hub(call).await?;
     tracing::info!(task.id = %task, "finalized");
-    Ok(Event::Finalized)
+    Ok((Event::Finalized, receipt.block))
 }

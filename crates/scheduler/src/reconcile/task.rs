@@ -54,11 +54,10 @@ async fn initialize_some(context: &Arc<Context>, deal: DealId, tasks: &[(u64, Ta
             context.sender.hub(call).await
         };
         match outcome {
-            Ok(_) => {
+            Ok(receipt) => {
                 for (_, task) in tasks {
-                    context
-                        .settle_turn(Job::Initialize, *task, Ok(Event::Initialized))
-                        .await;
+                    let done = (Event::Initialized, receipt.block);
+                    context.settle_turn(Job::Initialize, *task, Ok(done)).await;
                 }
                 return;
             }
@@ -82,9 +81,8 @@ async fn initialize_some(context: &Arc<Context>, deal: DealId, tasks: &[(u64, Ta
                 };
                 context.sender.hub(call).await
             };
-            context
-                .settle_turn(Job::Initialize, task, outcome.map(|_| Event::Initialized))
-                .await;
+            let done = outcome.map(|receipt| (Event::Initialized, receipt.block));
+            context.settle_turn(Job::Initialize, task, done).await;
         });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use protocol::TaskId;
 use protocol::abi::Hub;
 use protocol::task::TaskStatus;
 
@@ -129,6 +130,122 @@ async fn what_a_reorganisation_took_back_while_nobody_looked_is_done_again() {
     pool.open().await;
     pool.completed(deal).await;
     pool.handle().idle().await;
+    drop(worker);
+}
+
+/// The block in which a task was finalized, as the chain stands.
+async fn finalized_in(pool: &Pool, task: TaskId) -> Option<u64> {
+    let head = pool.chain.block().await.ok()?.number;
+    let events = pool.chain.events(0, head).await.ok()?;
+    events.iter().find_map(|event| match &event.event {
+        Hub::HubEvents::TaskFinalize(it) if it.taskid == task.0 => Some(event.block),
+        _ => None,
+    })
+}
+
+async fn restart(pool: &mut Pool) {
+    let handle = pool.handle.take().expect("it runs");
+    handle.shutdown().await;
+    drop(handle);
+    pool.open().await;
+    assert!(pool.handle().caught_up().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_reorganisation_takes_back_after_restarts_is_done_again() {
+    let mut pool = Pool::start().await;
+    if !pool.devchain.can_reorganise("restarts") {
+        return;
+    }
+    let worker = pool.worker(0, Conduct::Honest, 1);
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.completed(deal).await[0];
+    pool.handle().idle().await;
+    let first = finalized_in(&pool, task).await.expect("finalized");
+    // Each start looks at what was over lately, and must not forget when it was.
+    for _ in 0..2 {
+        restart(&mut pool).await;
+    }
+    let head = pool.chain.block().await.expect("a block").number;
+    let depth = head - first + 1;
+    pool.devchain.reorganise(depth).await.expect("reorganised");
+    eventually(async || {
+        let now = finalized_in(&pool, task).await?;
+        (now > first).then_some(())
+    })
+    .await;
+    drop(worker);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_reorganisation_is_seen_by_what_the_first_one_left_alone() {
+    let pool = Pool::start().await;
+    if pool.devchain.engine() != testchain::Engine::Devchain {
+        eprintln!("SKIPPED: only the development chain takes transactions into the other branch");
+        return;
+    }
+    let first_worker = pool.worker(0, Conduct::OneStep, 1);
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.completed(deal).await[0];
+    pool.handle().idle().await;
+    // Its transaction goes into the other branch too: the task stays as it is.
+    pool.node("oxec_reorganise", serde_json::json!([2])).await;
+    let second = pool.request(1, 1, "").await;
+    pool.completed(second).await;
+    pool.handle().idle().await;
+    let before = finalized_in(&pool, task).await.expect("finalized");
+    // Nobody is left who would send it once more.
+    drop(first_worker);
+    let head = pool.chain.block().await.expect("a block").number;
+    pool.devchain
+        .reorganise(head - before + 1)
+        .await
+        .expect("reorganised");
+    let second_worker = pool.worker(1, Conduct::OneStep, 1);
+    eventually(async || {
+        let now = finalized_in(&pool, task).await?;
+        (now > before).then_some(())
+    })
+    .await;
+    drop(second_worker);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reorganisation_waits_for_a_database_that_does_not_answer() {
+    let mut pool = Pool::start().await;
+    if !pool.devchain.can_reorganise("restarts") {
+        return;
+    }
+    let worker = pool.worker(0, Conduct::Honest, 1);
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.completed(deal).await[0];
+    pool.handle().idle().await;
+    let first = finalized_in(&pool, task).await.expect("finalized");
+    // A new process, which has not sent what is about to be undone.
+    restart(&mut pool).await;
+    let path = pool.options.database.to_str().expect("a path");
+    let database = sqlx::SqlitePool::connect(path).await.expect("opened");
+    let rename = async |from: &str, to: &str| {
+        eventually(async || {
+            let text = format!("ALTER TABLE {from} RENAME TO {to}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(text))
+                .execute(&database)
+                .await
+                .ok()
+        })
+        .await;
+    };
+    rename("tasks", "away").await;
+    let head = pool.chain.block().await.expect("a block").number;
+    let depth = head - first + 1;
+    pool.devchain.reorganise(depth).await.expect("reorganised");
+    eventually(async || (pool.metric("asked_again_total").await > 0).then_some(())).await;
+    rename("away", "tasks").await;
+    eventually(async || {
+        let now = finalized_in(&pool, task).await?;
+        (now > first).then_some(())
+    })
+    .await;
     drop(worker);
 }
 
