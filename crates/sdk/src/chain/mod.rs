@@ -64,6 +64,9 @@ pub struct ChainOptions {
     /// How long a transaction may wait in the pool before it is sent again (with a higher fee if that is what it
     /// lacks).
     pub resend_after: Duration,
+    /// The most that is ever offered per gas, in wei. What waits while blocks pass it by is raised, to a few times the
+    /// going price and never beyond this; what this does not suffice for waits until gas is cheaper.
+    pub fee_max: u128,
     /// Most blocks to ask events of in one request.
     pub log_range_blocks: u64,
 }
@@ -75,6 +78,7 @@ impl Default for ChainOptions {
             poll_every: Duration::from_millis(500),
             patience: Duration::from_secs(120),
             resend_after: Duration::from_secs(15),
+            fee_max: 10_000_000_000_000,
             log_range_blocks: 2_000,
         }
     }
@@ -146,6 +150,19 @@ impl Fees {
         Self::Market {
             max_fee: base.saturating_mul(2).saturating_add(tip),
             tip,
+        }
+    }
+
+    /// At most so much per gas.
+    fn at_most(self, ceiling: u128) -> Self {
+        match self {
+            Self::Market { max_fee, tip } => Self::Market {
+                max_fee: max_fee.min(ceiling),
+                tip: tip.min(ceiling),
+            },
+            Self::Legacy { price } => Self::Legacy {
+                price: price.min(ceiling),
+            },
         }
     }
 
@@ -299,6 +316,19 @@ impl Chain {
     /// Calls a view function of the hub.
     pub async fn hub<C: SolCall>(&self, call: C) -> Result<C::Return, ChainError> {
         self.call(self.inner.deployment.hub, call).await
+    }
+
+    /// Calls a view function of the hub as of one block, by its hash: several such answers fit together, whatever comes
+    /// in between and whichever of several nodes behind one URL answers.
+    pub async fn hub_at<C: SolCall>(&self, block: B256, call: C) -> Result<C::Return, ChainError> {
+        let (rpc, hub) = (&self.inner.rpc, self.inner.deployment.hub);
+        let request = TransactionRequest::default()
+            .to(hub)
+            .input(Bytes::from(call.abi_encode()).into());
+        let at = serde_json::json!({ "blockHash": block });
+        let answer = Box::pin(rpc.request("eth_call", (request, at))).await;
+        let data = answer.map_err(|failure| self.refused_or(&verb::<C>(), failure))?;
+        self.decode_return::<C>(hub, &data)
     }
 
     /// Calls one view function of the hub for many things, in as few messages as the node allows; the answers are in
@@ -546,10 +576,11 @@ impl Chain {
         {
             // The base fee comes with each block; only what had to be asked for is kept.
             let base = known.and_then(|head| head.base_fee_per_gas);
-            return Ok(match (fees, base) {
+            let fees = match (fees, base) {
                 (Fees::Market { tip, .. }, Some(base)) => Fees::market(base.to(), tip),
                 (fees, _) => fees,
-            });
+            };
+            return Ok(fees.at_most(self.inner.options.fee_max));
         }
         let head = match known {
             Some(head) => head,
@@ -574,7 +605,7 @@ impl Chain {
             .fees
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), fees));
-        Ok(fees)
+        Ok(fees.at_most(self.inner.options.fee_max))
     }
 
     fn forget_fees(&self) {

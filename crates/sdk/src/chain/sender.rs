@@ -58,8 +58,18 @@ const STRANGE_REFUSALS_MAX: u32 = 6;
 /// For how many blocks a mined transaction is watched.
 const WATCHED_BLOCKS: u64 = 64;
 
-/// How many mined transactions are watched at most.
-const WATCHED_MAX: usize = 1024;
+/// How many mined transactions are watched at most: a bound of memory, above what one key sends in so many blocks.
+const WATCHED_MAX: usize = 65_536;
+
+/// How many blocks must have passed a transaction by until its age says that it is too cheap: where none come, or it
+/// waits for another, more money would not help.
+const PASSED_BY: u64 = 3;
+
+/// To how many times the going price a waiting transaction is raised at most.
+const RAISED_MAX: u128 = 4;
+
+/// What counts as the going tip at least when tips are compared, in wei: some nodes say none.
+const TIP_LEAST: u128 = 1_000_000_000;
 
 /// After how long without a receipt the node is asked whether it still has a transaction.
 const LOST_AFTER: Duration = Duration::from_millis(1_000);
@@ -384,8 +394,9 @@ struct InFlight {
     forms: Vec<(B256, Bytes)>,
     /// The newest block when it was first signed: it cannot stand in an older one, reorganisations apart.
     since_block: u64,
-    /// When its fee was last raised.
+    /// When its fee was last raised, and the newest block then.
     priced_at: Instant,
+    priced_block: u64,
     last_sent_at: Instant,
     /// When it is to be seen to next.
     due: Instant,
@@ -659,6 +670,7 @@ impl Desk {
                     forms: vec![form],
                     since_block,
                     priced_at: now,
+                    priced_block: since_block,
                     last_sent_at: now,
                     due: now + self.chain.inner.options.resend_after,
                     pause: SOON,
@@ -1166,9 +1178,7 @@ impl Desk {
     /// it lacks, and asks who used their nonces.
     async fn nudge(&mut self, head: Option<&Head>) {
         let now = Instant::now();
-        let base = head
-            .and_then(|head| head.base_fee_per_gas)
-            .map(|base| base.to::<u128>());
+        let base = base_fee(head);
         let concerns = |flight: &InFlight| {
             flight.due <= now
                 || flight.priced_out(base)
@@ -1198,7 +1208,7 @@ impl Desk {
         }
         let mut again = Vec::new();
         for nonce in unmined {
-            again.extend(self.freshen(nonce, base).await.map(|raw| (nonce, raw)));
+            again.extend(self.freshen(nonce, head).await.map(|raw| (nonce, raw)));
         }
         // The node lost something below: nothing above it moves until that is filled.
         if let Some((lowest, _)) = self.in_flight.first_key_value()
@@ -1229,25 +1239,33 @@ impl Desk {
     }
 
     /// The newest form of a transaction, re-signed under the same nonce with a higher fee if it offers too little.
-    async fn freshen(&mut self, nonce: u64, base: Option<u128>) -> Option<Bytes> {
+    async fn freshen(&mut self, nonce: u64, head: Option<&Head>) -> Option<Bytes> {
+        let base = base_fee(head);
         let resend_after = self.chain.inner.options.resend_after;
         let flight = self.in_flight.get_mut(&nonce)?;
         let now = Instant::now();
         flight.last_sent_at = now;
         flight.due = now + resend_after;
-        // What waits although the node has it and its fee covers the base lacks a tip.
-        let overdue = flight.priced_at.elapsed() > resend_after * 8;
+        // What waits although blocks come, and its fee covers their base, lacks a tip.
+        let passed_by =
+            head.is_some_and(|head| head.number() >= flight.priced_block.saturating_add(PASSED_BY));
+        let overdue = passed_by && flight.priced_at.elapsed() > resend_after * 8;
         if flight.too_cheap || flight.priced_out(base) || overdue {
             let fees = self.chain.fees().await.ok()?;
             let flight = self.in_flight.get_mut(&nonce)?;
-            flight.fees = flight.fees.raised_to(fees);
+            let raised = flight
+                .fees
+                .raised_to(fees, self.chain.inner.options.fee_max);
             flight.priced_at = now;
+            flight.priced_block = head.map_or(flight.priced_block, Head::number);
             flight.too_cheap = false;
-            let fees = flight.fees;
-            let form = self.sign(&self.in_flight.get(&nonce)?.job, nonce, fees);
-            let flight = self.in_flight.get_mut(&nonce)?;
-            if flight.forms.iter().all(|(hash, _)| *hash != form.0) {
-                flight.forms.push(form);
+            if let Some(fees) = raised {
+                flight.fees = fees;
+                let form = self.sign(&self.in_flight.get(&nonce)?.job, nonce, fees);
+                let flight = self.in_flight.get_mut(&nonce)?;
+                if flight.forms.iter().all(|(hash, _)| *hash != form.0) {
+                    flight.forms.push(form);
+                }
             }
         }
         self.in_flight
@@ -1430,10 +1448,13 @@ impl InFlight {
 }
 
 impl Fees {
-    /// At least these fees, and at least the quarter more for which every node replaces a waiting transaction.
-    fn raised_to(self, now: Self) -> Self {
+    /// At least these fees, and at least the quarter more for which every node replaces a waiting transaction; `None` if
+    /// that is more than a few times these, or than `most`.
+    fn raised_to(self, now: Self, most: u128) -> Option<Self> {
         let raised = |fee: u128| fee.saturating_add(fee / 4).saturating_add(1);
-        match (self, now) {
+        let few_times = |fee: u128| fee.saturating_mul(RAISED_MAX);
+        let ceiling = few_times(now.most()).min(most);
+        let (fees, within) = match (self, now) {
             (
                 Self::Market { max_fee, tip },
                 Self::Market {
@@ -1442,20 +1463,29 @@ impl Fees {
                 },
             ) => {
                 let tip = raised(tip).max(tip_now);
-                Self::Market {
-                    max_fee: raised(max_fee).max(max_now).max(tip),
-                    tip,
-                }
+                let max_fee = raised(max_fee).max(max_now).max(tip);
+                let fees = Self::Market { max_fee, tip };
+                (fees, tip <= few_times(tip_now.max(TIP_LEAST)))
             }
-            (Self::Market { max_fee, tip }, Self::Legacy { .. }) => Self::Market {
-                max_fee: raised(max_fee),
-                tip: raised(tip),
-            },
-            (Self::Legacy { price }, now) => Self::Legacy {
-                price: raised(price).max(now.most()),
-            },
-        }
+            (Self::Market { max_fee, tip }, Self::Legacy { .. }) => {
+                let fees = Self::Market {
+                    max_fee: raised(max_fee),
+                    tip: raised(tip),
+                };
+                (fees, true)
+            }
+            (Self::Legacy { price }, now) => {
+                let price = raised(price).max(now.most());
+                (Self::Legacy { price }, true)
+            }
+        };
+        (within && fees.most() <= ceiling.max(TIP_LEAST.min(most))).then_some(fees)
     }
+}
+
+fn base_fee(head: Option<&Head>) -> Option<u128> {
+    head.and_then(|head| head.base_fee_per_gas)
+        .map(|base| base.to::<u128>())
 }
 
 impl From<TransactionReceipt> for Receipt {
@@ -1507,5 +1537,65 @@ async fn why_it_failed(
     ChainError::Refused {
         verb,
         refusal: Box::new(Refusal::decode(&Bytes::new())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GWEI: u128 = 1_000_000_000;
+
+    /// How far a fee rises if it is raised for ever.
+    fn raised_for_ever(mut fees: Fees, now: Fees, most: u128) -> Fees {
+        for _ in 0..1_000 {
+            match fees.raised_to(now, most) {
+                Some(raised) => {
+                    assert!(
+                        raised.most() >= fees.most() + fees.most() / 10,
+                        "{raised:?}"
+                    );
+                    fees = raised;
+                }
+                None => return fees,
+            }
+        }
+        panic!("still rising: {fees:?}");
+    }
+
+    #[test]
+    fn fees_rise_to_a_few_times_the_going_price_and_no_further() {
+        for (base, tip) in [(0, 0), (7, 1), (30 * GWEI, 2 * GWEI)] {
+            let now = Fees::market(base, tip);
+            let Fees::Market { max_fee, tip: last } = raised_for_ever(now, now, u128::MAX) else {
+                panic!("another kind of fee");
+            };
+            assert!(
+                max_fee <= (now.most() * RAISED_MAX).max(TIP_LEAST),
+                "{max_fee}"
+            );
+            assert!(max_fee > now.most(), "it rises at all");
+            assert!(last <= tip.max(TIP_LEAST) * RAISED_MAX, "{last}");
+        }
+        let now = Fees::Legacy { price: GWEI };
+        assert!(raised_for_ever(now, now, u128::MAX).most() <= GWEI * RAISED_MAX);
+    }
+
+    #[test]
+    fn no_fee_rises_above_what_the_owner_allows() {
+        let now = Fees::market(30 * GWEI, GWEI);
+        let most = now.most() + now.most() / 2;
+        assert!(raised_for_ever(now, now, most).most() <= most);
+        assert_eq!(now.raised_to(now, now.most()), None);
+        // When gas has become dearer than that, it waits for better days.
+        let dear = Fees::market(300 * GWEI, GWEI);
+        assert_eq!(now.raised_to(dear, most), None);
+        assert!(dear.at_most(most).most() <= most);
+    }
+
+    #[test]
+    fn what_was_offered_when_gas_was_dear_is_not_raised_when_it_is_cheap() {
+        let (dear, cheap) = (Fees::market(300 * GWEI, GWEI), Fees::market(GWEI, GWEI));
+        assert_eq!(dear.raised_to(cheap, u128::MAX), None);
     }
 }

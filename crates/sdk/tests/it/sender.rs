@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use protocol::abi::RLC;
 use protocol::payment::Nrlc;
 use sdk::chain::{ChainError, ChainOptions, Receipt, Sender};
@@ -178,16 +178,19 @@ async fn patience_has_an_end_and_says_so() {
     assert_eq!(town.account(wallet.address()).await.balance, nano_rlc(2));
 }
 
+/// What waits in a chain of blocks on demand is passed by only if blocks come, and more money helps only then.
 #[tokio::test]
-async fn what_waits_too_long_is_sent_again_dearer_and_executed_once() {
+async fn what_blocks_pass_by_is_sent_again_dearer_and_executed_once_and_what_no_block_comes_for_is_not()
+ {
     let town = Town::start_with(Options::default().mining(Mining::Manual)).await;
+    let proxy = town.weather().await;
     // The dev account has ether and RLC from the first block on.
     let wallet = town.node.wallet(0);
     let options = ChainOptions {
         resend_after: Duration::from_millis(50),
         ..ChainOptions::default()
     };
-    let chain = town.connect(&url(&town.node.http_url()), options).await;
+    let chain = town.connect(&proxy.http_url(), options).await;
     let (sender, rlc, to) = (
         chain.sender(&wallet),
         chain.deployment().rlc,
@@ -205,7 +208,19 @@ async fn what_waits_too_long_is_sent_again_dearer_and_executed_once() {
             )
             .await
     });
-    let first = offered_fee(&town, None).await;
+    let (hash, first) = offered_fee(&town, None).await;
+    // Sent again and again, for much longer than age counts, at the same price.
+    proxy
+        .until(|counts| counts.of("eth_sendRawTransaction") >= 25)
+        .await;
+    assert_eq!(offered_fee(&town, None).await, (hash, first));
+    // Now blocks come that leave it out.
+    proxy.change(|faults| faults.swallow = 1.0);
+    town.node.forget(hash).await.expect("dropped");
+    town.node.mine(5).await.expect("mined");
+    let passed = proxy.counts().swallowed;
+    proxy.until(|counts| counts.swallowed >= passed + 3).await;
+    proxy.calm();
     offered_fee(&town, Some(first)).await;
     town.node.mine(1).await.expect("mined");
     let receipt = sending.await.expect("no panic").expect("mined");
@@ -221,8 +236,8 @@ async fn what_waits_too_long_is_sent_again_dearer_and_executed_once() {
     );
 }
 
-/// Waits until the one waiting transaction offers more than `more_than` (or anything), and says what.
-async fn offered_fee(town: &Town, more_than: Option<U256>) -> U256 {
+/// Waits until the one waiting transaction offers more than `more_than` (or anything), and says its hash and what.
+async fn offered_fee(town: &Town, more_than: Option<U256>) -> (B256, U256) {
     loop {
         // Every engine shows what waits in its pending block.
         let pending: serde_json::Value = town
@@ -230,11 +245,15 @@ async fn offered_fee(town: &Town, more_than: Option<U256>) -> U256 {
             .rpc("eth_getBlockByNumber", serde_json::json!(["pending", true]))
             .await
             .expect("a pending block");
-        let fee = pending["transactions"][0]["maxFeePerGas"]
+        let waiting = &pending["transactions"][0];
+        let fee = waiting["maxFeePerGas"]
             .as_str()
             .and_then(|fee| fee.parse::<U256>().ok());
-        match fee {
-            Some(fee) if more_than.is_none_or(|known| fee > known) => return fee,
+        let hash = waiting["hash"].as_str().and_then(|hash| hash.parse().ok());
+        match (hash, fee) {
+            (Some(hash), Some(fee)) if more_than.is_none_or(|known| fee > known) => {
+                return (hash, fee);
+            }
             _ => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
