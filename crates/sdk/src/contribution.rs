@@ -7,8 +7,9 @@ use protocol::abi::Hub;
 use protocol::contribution::{Contribution, authorization_hash, hash, seal};
 use protocol::ids::TaskId;
 use protocol::result::Digest;
+use protocol::task::Task;
 
-use crate::chain::{Chain, ChainError, Receipt, Sender};
+use crate::chain::{BlockRef, Chain, ChainError, Receipt, Sender};
 use crate::wallet::Wallet;
 
 /// What went wrong with a contribution.
@@ -155,4 +156,49 @@ pub async fn score(chain: &Chain, worker: Address) -> Result<U256, ContributionE
         .hub(Hub::viewScoreCall { worker })
         .await
         .map_err(chain_error(format_args!("look at the score of {worker}")))
+}
+
+/// A task, and a worker's contribution to it, as they stand in one block. Read apart, they may be of two moments, and
+/// say together what never was.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The block.
+    pub block: BlockRef,
+    /// The task; one that was never initialized has status unset.
+    pub task: Task,
+    /// The contribution; one that was never made has status unset.
+    pub contribution: Contribution,
+}
+
+/// Looks at a task and a worker's contribution to it in the newest block.
+pub async fn standing(
+    chain: &Chain,
+    task: TaskId,
+    worker: Address,
+) -> Result<Standing, ContributionError> {
+    let failed = || {
+        chain_error(format!(
+            "look at the contribution of {worker} to task {task}"
+        ))
+    };
+    let unreadable = |source| ContributionError::Unreadable {
+        task,
+        worker,
+        source,
+    };
+    let block = Box::pin(chain.block()).await.map_err(failed())?;
+    let contribution = Hub::viewContributionCall {
+        taskid: task.0,
+        worker,
+    };
+    let (viewed, contribution) = tokio::join!(
+        Box::pin(chain.hub_at(block.hash, Hub::viewTaskCall { taskid: task.0 })),
+        Box::pin(chain.hub_at(block.hash, contribution)),
+    );
+    Ok(Standing {
+        block,
+        task: Task::try_from(viewed.map_err(failed())?).map_err(unreadable)?,
+        contribution: Contribution::try_from(contribution.map_err(failed())?)
+            .map_err(unreadable)?,
+    })
 }

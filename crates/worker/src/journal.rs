@@ -40,6 +40,10 @@ pub enum Reached {
     Computed {
         digest: Digest,
     },
+    /// The contribution is being sent, and may be mined whatever is heard of it.
+    Contributing {
+        digest: Digest,
+    },
     Contributed {
         digest: Digest,
     },
@@ -52,12 +56,15 @@ pub enum Reached {
 }
 
 impl Reached {
-    /// Whether a stake hangs on it: a claim was sent that must be revealed, or be lost.
+    /// Whether a stake hangs on it, or may: a claim was sent that must be revealed, or be lost.
     #[must_use]
     pub fn is_staked(self) -> bool {
         match self {
             Self::Assigned | Self::Computed { .. } => false,
-            Self::Contributed { .. } | Self::Revealed { .. } | Self::Uploaded { .. } => true,
+            Self::Contributing { .. }
+            | Self::Contributed { .. }
+            | Self::Revealed { .. }
+            | Self::Uploaded { .. } => true,
         }
     }
 
@@ -66,7 +73,7 @@ impl Reached {
     pub fn stage(self) -> Stage {
         match self {
             Self::Assigned => Stage::Assigned,
-            Self::Computed { .. } => Stage::Computed,
+            Self::Computed { .. } | Self::Contributing { .. } => Stage::Computed,
             Self::Contributed { .. } => Stage::Contributed,
             Self::Revealed { .. } => Stage::Revealed,
             Self::Uploaded { .. } => Stage::Uploaded,
@@ -253,6 +260,7 @@ mod tests {
         let stages = [
             Reached::Assigned,
             Reached::Computed { digest },
+            Reached::Contributing { digest },
             Reached::Contributed { digest },
             Reached::Revealed { digest },
             Reached::Uploaded { digest },

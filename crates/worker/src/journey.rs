@@ -28,7 +28,7 @@ use protocol::result::{Digest, ResultLink};
 use protocol::task::{Task, TaskStatus, deadlines};
 use runtime::{InputFile, Job, Limits, Module};
 use sdk::chain::ChainError;
-use sdk::contribution::{ContributionError, Enclave};
+use sdk::contribution::{ContributionError, Enclave, Standing};
 use sdk::wire::pool::{
     Assignment, ErrorBody, FailureCause, LOG_TAIL_BYTES, StoredResult, TaskFailure, ToPool,
     UPLOAD_SHA256_HEADER, UPLOAD_SIGNATURE_HEADER, UPLOAD_WORKER_HEADER, upload_digest,
@@ -120,6 +120,8 @@ pub(crate) struct AtFetched {
 pub(crate) struct AtComputed {
     walk: Walk,
     digest: Digest,
+    /// A contribution was sent before a restart, and nobody heard what became of it.
+    may_be_out: bool,
 }
 
 /// The contribution is on chain.
@@ -155,7 +157,16 @@ impl Journey {
         let task = walk.task();
         match reached {
             Reached::Assigned => Box::pin(AtAssigned::accept(walk)).await.map(Self::Assigned),
-            Reached::Computed { digest } => Ok(Self::Computed(AtComputed { walk, digest })),
+            Reached::Computed { digest } => Ok(Self::Computed(AtComputed {
+                walk,
+                digest,
+                may_be_out: false,
+            })),
+            Reached::Contributing { digest } => Ok(Self::Computed(AtComputed {
+                walk,
+                digest,
+                may_be_out: true,
+            })),
             Reached::Contributed { digest } => {
                 walk.tell(ToPool::Contributed { task });
                 Ok(Self::Contributed(AtContributed { walk, digest }))
@@ -336,16 +347,26 @@ impl AtFetched {
         walk.hints = hints;
         walk.reached(Reached::Computed { digest }).await?;
         walk.die_at(Stage::Computed)?;
-        Ok(AtComputed { walk, digest })
+        Ok(AtComputed {
+            walk,
+            digest,
+            may_be_out: false,
+        })
     }
 }
 
 impl AtComputed {
     /// Contributes, unless that was done before a restart.
     pub(crate) async fn next(self) -> Result<AtContributed, Ending> {
-        let Self { mut walk, digest } = self;
-        walk.finish_in_one_step(digest).await?;
-        walk.contribute(digest).await?;
+        let Self {
+            mut walk,
+            digest,
+            may_be_out,
+        } = self;
+        if !may_be_out {
+            walk.finish_in_one_step(digest).await?;
+        }
+        walk.contribute(digest, may_be_out).await?;
         let task = walk.task();
         walk.reached(Reached::Contributed { digest }).await?;
         walk.tell(ToPool::Contributed { task });
@@ -373,19 +394,23 @@ impl AtContributed {
                 }
                 (_, ContributionStatus::Proved) => break,
                 // A reorganised chain has forgotten it. Contributing looks again before it does anything.
-                (TaskStatus::Active, ContributionStatus::Unset) => walk.contribute(digest).await?,
+                (TaskStatus::Active, ContributionStatus::Unset) => {
+                    walk.contribute(digest, true).await?;
+                }
                 (TaskStatus::Active, ContributionStatus::Contributed) => {
                     walk.wait(Duration::ZERO).await?
-                }
-                (TaskStatus::Revealing, _) if view.consensus_value != hash(task, digest) => {
-                    return Err(Ending::Over(
-                        "consensus was reached on another result".to_owned(),
-                    ));
                 }
                 (TaskStatus::Revealing, ContributionStatus::Unset) => {
                     return Err(Ending::Over(
                         "consensus was reached without this worker".to_owned(),
                     ));
+                }
+                // Consensus is on another result. Should nobody reveal that, the task is reopened, this contribution
+                // still counts, and consensus may come to be on it.
+                (TaskStatus::Revealing, ContributionStatus::Contributed)
+                    if view.consensus_value != hash(task, digest) =>
+                {
+                    walk.wait(Duration::ZERO).await?;
                 }
                 (TaskStatus::Revealing, ContributionStatus::Contributed) => {
                     let (sent, uploaded) = walk.reveal_and_upload(digest).await;
@@ -547,11 +572,13 @@ impl Walk {
             Err(error) => error.to_string(),
         };
         match reached {
-            Reached::Assigned | Reached::Computed { .. } => Err(self.fail(
-                FailureCause::Worker,
-                format!("the journal: {error}"),
-                String::new(),
-            )),
+            Reached::Assigned | Reached::Computed { .. } | Reached::Contributing { .. } => {
+                Err(self.fail(
+                    FailureCause::Worker,
+                    format!("the journal: {error}"),
+                    String::new(),
+                ))
+            }
             // The chain remembers; giving up now would cost the stake.
             Reached::Contributed { .. } | Reached::Revealed { .. } | Reached::Uploaded { .. } => {
                 tracing::error!(task.id = %self.task(), error, "the journal cannot be written, going on");
@@ -926,14 +953,21 @@ impl Walk {
     }
 
     /// Makes the contribution, unless the chain has it. Only the chain or the worker's stop ends the trying.
-    async fn contribute(&mut self, digest: Digest) -> Result<(), Ending> {
-        self.try_to_contribute(digest).await?;
+    /// `may_be_out`: one was sent before.
+    async fn contribute(&mut self, digest: Digest, may_be_out: bool) -> Result<(), Ending> {
+        self.try_to_contribute(digest, may_be_out).await?;
         self.desk.purse.release(self.task()).await;
         Ok(())
     }
 
-    async fn try_to_contribute(&mut self, digest: Digest) -> Result<(), Ending> {
+    async fn try_to_contribute(
+        &mut self,
+        digest: Digest,
+        mut may_be_out: bool,
+    ) -> Result<(), Ending> {
         let task = self.task();
+        // What was sent and not heard of may be mined at any time, and what hinders a second may be the first.
+        let mut noted = may_be_out;
         let started = tokio::time::Instant::now();
         let mut pause = PAUSE;
         loop {
@@ -949,7 +983,18 @@ impl Walk {
             if view.status != TaskStatus::Active {
                 return Err(self.over(&view));
             }
-            self.cover_the_stake().await?;
+            if let Err(ending) = self.cover_the_stake().await {
+                if !may_be_out || matches!(ending, Ending::Stopped) {
+                    return Err(ending);
+                }
+                tracing::warn!(task.id = %task, "the stake of a contribution that may be on its way cannot be covered again");
+                self.wait_unless_too_late(&view, PAUSE_MAX, ending).await?;
+                continue;
+            }
+            if !noted {
+                self.reached(Reached::Contributing { digest }).await?;
+                noted = true;
+            }
             let authorization = self.assignment.authorization.clone();
             let sent = Box::pin(sdk::contribution::contribute(
                 &self.desk.sender,
@@ -967,6 +1012,7 @@ impl Walk {
                 // Its fate is unknown, or nothing was sent: the next look tells.
                 Err(error) if may_be_on_chain(&error, started.elapsed()) => {
                     tracing::warn!(task.id = %task, error = in_full(&error), "the contribution did not go through");
+                    may_be_out = true;
                     self.wait(pause).await?;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
@@ -979,9 +1025,32 @@ impl Walk {
                     if view.status != TaskStatus::Active {
                         return Err(self.over(&view));
                     }
-                    return Err(self.fail(FailureCause::Worker, in_full(&error), String::new()));
+                    let ending = self.fail(FailureCause::Worker, in_full(&error), String::new());
+                    if may_be_out {
+                        tracing::warn!(task.id = %task, error = in_full(&error), "refused, but an earlier one may be on its way");
+                        self.wait_unless_too_late(&view, pause, ending).await?;
+                        pause = (pause * 2).min(PAUSE_MAX);
+                        continue;
+                    }
+                    // Nothing is out: the journal need not outlast this.
+                    self.reached(Reached::Computed { digest }).await?;
+                    return Err(ending);
                 }
             }
+        }
+    }
+
+    /// Waits before another look for a contribution that may be on its way. Once the hub takes none any more, it cannot
+    /// be mined with effect, and this is the end.
+    async fn wait_unless_too_late(
+        &mut self,
+        view: &Task,
+        pause: Duration,
+        ending: Ending,
+    ) -> Result<(), Ending> {
+        match Box::pin(self.desk.chain.block()).await {
+            Ok(block) if block.time_secs >= view.contribution_deadline => Err(ending),
+            Ok(_) | Err(_) => self.wait(pause).await,
         }
     }
 
@@ -1013,21 +1082,15 @@ impl Walk {
         reserved.await.map_err(|error| failed(&error))
     }
 
-    /// The task and this worker's contribution on chain; waits while the chain is away, or does not know the task.
+    /// The task and this worker's contribution on chain, in one and the same block; waits while the chain is away, or does not know the task.
     async fn look(&mut self) -> Result<(Task, ContributionStatus), Ending> {
         let mut pause = PAUSE;
         let mut unknown_since = None;
         loop {
-            let (task, own) = tokio::join!(
-                Box::pin(sdk::task::view(&self.desk.chain, self.task())),
-                Box::pin(sdk::contribution::view(
-                    &self.desk.chain,
-                    self.task(),
-                    self.desk.address()
-                )),
-            );
-            let error = match (task, own) {
-                (Ok(task), Ok(_)) if task.status == TaskStatus::Unset => {
+            let standing =
+                sdk::contribution::standing(&self.desk.chain, self.task(), self.desk.address());
+            let error = match Box::pin(standing).await {
+                Ok(Standing { task, .. }) if task.status == TaskStatus::Unset => {
                     let since = unknown_since.get_or_insert_with(tokio::time::Instant::now);
                     if since.elapsed() > UNKNOWN_FOR {
                         return Err(self.over(&task));
@@ -1037,9 +1100,8 @@ impl Walk {
                     pause = (pause * 2).min(LOOK_EVERY);
                     continue;
                 }
-                (Ok(task), Ok(own)) => return Ok((task, own.status)),
-                (Err(error), _) => in_full(&error),
-                (_, Err(error)) => in_full(&error),
+                Ok(standing) => return Ok((standing.task, standing.contribution.status)),
+                Err(error) => in_full(&error),
             };
             tracing::debug!(task.id = %self.task(), error, "cannot look at the chain, waiting");
             self.wait(pause).await?;

@@ -25,6 +25,10 @@ pub struct Options {
     /// The workerpool this worker means to work for. None: whichever the pool's door says it is.
     #[serde(default)]
     pub workerpool: Option<alloy_primitives::Address>,
+    /// The contracts it knows to be good: it stakes its money at no others. None: those the pool names, which may be
+    /// anything.
+    #[serde(default)]
+    pub deployment: Option<protocol::deployment::Deployment>,
     /// Whether it may move RLC from its wallet into its account at the hub when the account is too short for a stake.
     #[serde(default = "defaults::yes")]
     pub deposit_stakes: bool,
@@ -46,6 +50,7 @@ impl Options {
             slots: defaults::slots(),
             rpc: None,
             workerpool: None,
+            deployment: None,
             deposit_stakes: true,
             cache_bytes: defaults::cache_bytes(),
             conduct: Conduct::Honest,

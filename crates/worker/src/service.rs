@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::Address;
+use protocol::contribution::ContributionStatus;
 use protocol::ids::TaskId;
 use runtime::wasm::{Engine, EngineOptions};
 use sdk::chain::BlockRef;
@@ -532,9 +533,24 @@ impl Office {
             } else if head.number >= settled.block.number + SETTLED_BLOCKS
                 || settled.at.elapsed() >= SETTLED_FOR
             {
-                self.lock_settled().remove(&task);
-                self.forget(task).await;
+                self.forget_unless_staked(task, desk).await;
             }
+        }
+    }
+
+    /// The last look at a task before its journal is thrown away: what was sent and not heard of may have come late.
+    async fn forget_unless_staked(self: &Arc<Self>, task: TaskId, desk: &Arc<Desk>) {
+        let standing = sdk::contribution::standing(&desk.chain, task, desk.address());
+        // Where the chain does not say, the next look does.
+        let Ok(standing) = Box::pin(standing).await else {
+            return;
+        };
+        self.lock_settled().remove(&task);
+        let staked = standing.contribution.status == ContributionStatus::Contributed
+            && !standing.task.status.is_over();
+        match self.journal.entry(task) {
+            Some(entry) if staked => self.resume(desk, entry),
+            Some(_) | None => self.forget(task).await,
         }
     }
 }

@@ -43,6 +43,14 @@ enum Cut {
         found: alloy_primitives::Address,
     },
     #[error(
+        "the pool settles on the hub {found} of chain {chain_id}, this worker trusts only {expected}"
+    )]
+    OtherContracts {
+        expected: alloy_primitives::Address,
+        found: alloy_primitives::Address,
+        chain_id: u64,
+    },
+    #[error(
         "the pool has moved to another chain or hub while this worker holds tasks; start it anew"
     )]
     Moved,
@@ -146,6 +154,16 @@ async fn settle(
         return Err(Cut::OtherPool {
             expected,
             found: info.workerpool,
+        });
+    }
+    // Asked each time: a pool may answer one thing first, and another later.
+    if let Some(expected) = &office.options.deployment
+        && !expected.same_contracts(&info.deployment)
+    {
+        return Err(Cut::OtherContracts {
+            expected: expected.hub,
+            found: info.deployment.hub,
+            chain_id: info.deployment.chain_id,
         });
     }
     if let Some(desk) = desk {

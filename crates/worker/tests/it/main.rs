@@ -4,5 +4,6 @@ mod one_step;
 mod pool;
 mod refusals;
 mod resume;
+mod stakes;
 mod town;
 mod walk;

@@ -5,7 +5,7 @@ use std::path::Path;
 use alloy_primitives::{Address, Bytes, U256};
 use protocol::ids::{DealId, TaskId};
 use protocol::payment::Nrlc;
-use protocol::result::ResultLink;
+use protocol::result::{Digest, ResultLink};
 use sdk::app::NewApp;
 use sdk::chain::{Chain, Sender};
 use sdk::deal::Orders;
@@ -141,6 +141,11 @@ impl Town {
 
     /// Publishes a program and makes a deal of two tasks of it. A task costs 1 RLC, a worker stakes half of that.
     pub(crate) async fn deal(&self, program: &str, params: &str) -> Given {
+        self.deal_of_trust(1, program, params).await
+    }
+
+    /// The same, with so much trust to be reached.
+    pub(crate) async fn deal_of_trust(&self, trust: u64, program: &str, params: &str) -> Given {
         let bytes = if program.starts_with('(') {
             wat::parse_str(program).expect("well written")
         } else {
@@ -155,7 +160,7 @@ impl Town {
         let domain = self.chain.domain();
         let mut request = sdk::order::request_order(requester.address(), entry, 2);
         request.workerpoolmaxprice = Nrlc::rlc(1).0;
-        request.trust = U256::from(1);
+        request.trust = U256::from(trust);
         request.params = params.to_owned();
         let orders = Orders {
             app: requester
@@ -240,6 +245,33 @@ impl Town {
             .expect("started");
         handle.connected().await;
         handle
+    }
+
+    /// A worker of the test's own, with RLC in the hub: it says what the test wants it to.
+    pub(crate) async fn stooge(&self, number: usize) -> Sender {
+        let bank = self.chain.sender(&wallet(&self.devchain, 0));
+        let stooge = self.chain.sender(&wallet(&self.devchain, number));
+        sdk::payment::transfer(&bank, stooge.address(), Nrlc::rlc(1))
+            .await
+            .expect("RLC");
+        sdk::payment::deposit(&stooge, Nrlc::rlc(1))
+            .await
+            .expect("deposited");
+        stooge
+    }
+
+    /// A contribution, with the pool's leave.
+    pub(crate) async fn contribute(&self, worker: &Sender, task: TaskId, digest: Digest) {
+        let leave = sdk::contribution::authorize(
+            self.scheduler.wallet(),
+            worker.address(),
+            task,
+            Address::ZERO,
+        );
+        let enclave = sdk::contribution::Enclave::default();
+        sdk::contribution::contribute(worker, task, digest, leave, enclave)
+            .await
+            .expect("contributed");
     }
 
     /// Asks the node.

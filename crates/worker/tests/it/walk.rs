@@ -12,7 +12,7 @@ use worker::{Conduct, Options};
 use crate::town::{HELLO, Town, eventually, exists};
 
 /// The digest of a program that prints "hello".
-fn hello() -> Digest {
+pub(crate) fn hello() -> Digest {
     let mut manifest = Manifest::new();
     manifest
         .add(
