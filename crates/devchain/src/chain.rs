@@ -21,7 +21,7 @@ use crate::config::Mining;
 use crate::evm::{self, Strictness};
 use crate::ledger::{BlockHashes, Change, Desk, Ledger, Overlay, View};
 use crate::pool::{Candidate, Pool, Refusal};
-use crate::store::{Founding, Record, Store, StoreError, StoredRewind};
+use crate::store::{Founding, Record, Store, StoreError, StoredRewind, StoredSettings};
 
 /// How many steps back the journal reaches, unless a snapshot keeps it longer.
 pub(crate) const HISTORY: usize = 4_096;
@@ -230,6 +230,7 @@ impl Chain {
                 self.ledger.apply(&change);
                 let (_, back) = self.ledger.close();
                 self.clock.setting.next_secs = None;
+                self.next_base_fee = None;
                 self.stand(Arc::new(block), back);
             }
             Record::Waiting(transaction) => {
@@ -242,11 +243,12 @@ impl Chain {
             Record::Dropped(hash) => {
                 self.pool.remove(hash);
             }
-            Record::Clock(clock) => self.clock.setting = Setting::restored(clock),
+            Record::Clock(clock) => self.clock.setting.restore(clock),
+            Record::Settings(settings) => self.set(settings),
             Record::Edited(change) => {
                 self.ledger.apply(&change);
                 let (_, back) = self.ledger.close();
-                self.remember(Step { back, block: false });
+                self.edited(back);
             }
             Record::Snapshot(number) => self.take_snapshot(number),
             Record::Rewound(rewind) => self.rewind(rewind),
@@ -521,7 +523,7 @@ impl Chain {
         if records.is_empty() {
             return Ok(());
         }
-        store.append(&records)
+        store.append_apart(&records)
     }
 
     pub(crate) fn drop_transaction(&mut self, hash: B256) -> Result<bool, StoreError> {
@@ -692,19 +694,51 @@ impl Chain {
             }
             return Err(error);
         }
-        self.remember(Step { back, block: false });
-        for sender in self.pool.senders() {
-            self.pool.overtaken(sender, self.ledger.nonce(sender));
-        }
+        self.edited(back);
         Ok(())
     }
 
-    pub(crate) fn set_next_base_fee(&mut self, base_fee: u64) {
-        self.next_base_fee = Some(base_fee);
+    fn edited(&mut self, back: Change) {
+        self.remember(Step { back, block: false });
+        self.drop_overtaken();
     }
 
-    pub(crate) fn set_block_gas_limit(&mut self, limit: u64) {
-        self.block_gas_limit = limit;
+    fn drop_overtaken(&mut self) {
+        for sender in self.pool.senders() {
+            self.pool.overtaken(sender, self.ledger.nonce(sender));
+        }
+    }
+
+    fn settings(&self) -> StoredSettings {
+        StoredSettings::new(
+            self.block_gas_limit,
+            self.next_base_fee,
+            self.clock.setting.interval_secs,
+        )
+    }
+
+    fn set(&mut self, settings: StoredSettings) {
+        self.block_gas_limit = settings.block_gas_limit;
+        self.next_base_fee = settings.next_base_fee();
+        self.clock.setting.interval_secs = settings.timestamp_interval();
+    }
+
+    fn keep_and_set(&mut self, settings: StoredSettings) -> Result<(), StoreError> {
+        self.write(&[Record::Settings(settings)])?;
+        self.set(settings);
+        Ok(())
+    }
+
+    pub(crate) fn set_next_base_fee(&mut self, base_fee: u64) -> Result<(), StoreError> {
+        let interval = self.clock.setting.interval_secs;
+        let settings = StoredSettings::new(self.block_gas_limit, Some(base_fee), interval);
+        self.keep_and_set(settings)
+    }
+
+    pub(crate) fn set_block_gas_limit(&mut self, limit: u64) -> Result<(), StoreError> {
+        let mut settings = self.settings();
+        settings.block_gas_limit = limit;
+        self.keep_and_set(settings)
     }
 
     /// Lets time pass; gives what is added to the time of day altogether.
@@ -734,11 +768,13 @@ impl Chain {
         Ok(self.set_clock(clock)?)
     }
 
-    /// From now on each block is that much later than the one before it, until this is called with nothing. It is not
-    /// kept over a restart. `false` if nothing changed.
-    pub(crate) fn set_timestamp_interval(&mut self, secs: Option<u64>) -> bool {
-        let former = std::mem::replace(&mut self.clock.setting.interval_secs, secs);
-        former != secs
+    /// From now on each block is that much later than the one before it, until this is called with nothing. `false` if
+    /// nothing changed.
+    pub(crate) fn set_timestamp_interval(&mut self, secs: Option<u64>) -> Result<bool, StoreError> {
+        let changed = self.clock.setting.interval_secs != secs;
+        let settings = StoredSettings::new(self.block_gas_limit, self.next_base_fee, secs);
+        self.keep_and_set(settings)?;
+        Ok(changed)
     }
 
     fn set_clock(&mut self, clock: Setting) -> Result<(), StoreError> {
@@ -774,9 +810,15 @@ impl Chain {
             position: snapshot.position,
             snapshots_from: number,
         };
+        let settings = StoredSettings::new(
+            self.block_gas_limit,
+            self.next_base_fee,
+            snapshot.clock.interval_secs,
+        );
         self.write(&[
             Record::Rewound(rewind),
             Record::Clock(snapshot.clock.stored()),
+            Record::Settings(settings),
         ])?;
         self.rewind(rewind);
         self.clock.setting = snapshot.clock;
@@ -821,7 +863,7 @@ impl Chain {
                     .flat_map(|block| &block.played)
                     .map(|played| played.transaction.clone()),
             );
-            // In one piece with the rewinding: whatever happens next, they are in a block or wait for one.
+            // In one record with the rewinding: whatever happens next, they are in a block or wait for one.
             records.extend(
                 again
                     .iter()
@@ -858,6 +900,7 @@ impl Chain {
             }
         }
         self.ledger.close();
+        self.drop_overtaken();
         self.snapshots.retain(|number, snapshot| {
             *number < rewind.snapshots_from && snapshot.position <= rewind.position
         });

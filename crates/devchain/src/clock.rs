@@ -27,12 +27,10 @@ impl Setting {
         }
     }
 
-    pub(crate) fn restored(stored: StoredClock) -> Setting {
-        Setting {
-            offset_secs: stored.offset as i64,
-            next_secs: (stored.next != 0).then_some(stored.next),
-            interval_secs: None,
-        }
+    /// As it was set then; what blocks are told about their distance is kept elsewhere.
+    pub(crate) fn restore(&mut self, stored: StoredClock) {
+        self.offset_secs = stored.offset as i64;
+        self.next_secs = (stored.next != 0).then_some(stored.next);
     }
 }
 

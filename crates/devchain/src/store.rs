@@ -2,12 +2,14 @@
 //!
 //! A record is a length, a checksum and a payload (a tag and RLP). Opening the folder reads the records in order and
 //! does again what they say; nothing is executed again, the state changes are in the blocks' records. There is no
-//! second file to disagree with the first.
+//! second file to disagree with the first. What happens together is written as one record that holds the others, so a
+//! process killed in the middle of writing leaves all of it or nothing.
 //!
 //! What survives what: a record is handed to the operating system before the transaction's sender gets an answer, so a
 //! killed process loses nothing that was answered. Against a power failure the file is synced in the background, a
-//! fraction of a second later. A record cut off at the end of the file is dropped; one damaged in the middle is an
-//! error, because what follows was answered.
+//! fraction of a second later. A record cut off at the end of the file is dropped, as are zeros there (what a power
+//! failure leaves of pages that were never written); one damaged in the middle is an error, because what follows was
+//! answered.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -50,6 +52,37 @@ pub(crate) struct StoredClock {
     pub(crate) next: u64,
 }
 
+/// What the next blocks were told to be. Zero is what was not said, and a number is stored as one more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub(crate) struct StoredSettings {
+    pub(crate) block_gas_limit: u64,
+    next_base_fee: u128,
+    timestamp_interval: u128,
+}
+
+impl StoredSettings {
+    pub(crate) fn new(
+        block_gas_limit: u64,
+        next_base_fee: Option<u64>,
+        timestamp_interval: Option<u64>,
+    ) -> StoredSettings {
+        let more = |number: Option<u64>| number.map_or(0, |number| u128::from(number) + 1);
+        StoredSettings {
+            block_gas_limit,
+            next_base_fee: more(next_base_fee),
+            timestamp_interval: more(timestamp_interval),
+        }
+    }
+
+    pub(crate) fn next_base_fee(self) -> Option<u64> {
+        u64::try_from(self.next_base_fee.checked_sub(1)?).ok()
+    }
+
+    pub(crate) fn timestamp_interval(self) -> Option<u64> {
+        u64::try_from(self.timestamp_interval.checked_sub(1)?).ok()
+    }
+}
+
 /// Everything after this position of the journal was undone, and the snapshots from this number on were used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub(crate) struct StoredRewind {
@@ -82,7 +115,12 @@ pub(crate) enum Record {
     Snapshot(u64),
     /// Changes were undone.
     Rewound(StoredRewind),
+    /// The next blocks were told how to be.
+    Settings(StoredSettings),
 }
+
+/// The tag of a record that holds others, each behind its length.
+const TOGETHER: u8 = 9;
 
 #[derive(RlpEncodable, RlpDecodable)]
 struct BlockAndChange {
@@ -91,10 +129,7 @@ struct BlockAndChange {
 }
 
 impl Record {
-    /// Appends the framed record.
-    fn frame(&self, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend([0; HEAD]);
+    fn write(&self, out: &mut Vec<u8>) {
         match self {
             Record::Founded(founding) => tagged(0, founding, out),
             Record::Ready(deployment) => tagged(1, deployment, out),
@@ -114,12 +149,50 @@ impl Record {
             Record::Edited(change) => tagged(6, change, out),
             Record::Snapshot(number) => tagged(7, number, out),
             Record::Rewound(rewind) => tagged(8, rewind, out),
+            Record::Settings(settings) => tagged(10, settings, out),
+        }
+    }
+
+    /// Appends these in one frame. `None` if they are too long for one.
+    fn frame(records: &[Record], out: &mut Vec<u8>) -> Option<()> {
+        let start = out.len();
+        out.extend([0; HEAD]);
+        if let [record] = records {
+            record.write(out);
+        } else {
+            out.push(TOGETHER);
+            for record in records {
+                let at = out.len();
+                out.extend([0; 4]);
+                record.write(out);
+                let length = u32::try_from(out.len() - at - 4).ok()?;
+                out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+            }
         }
         let payload = &out[start + HEAD..];
-        let (length, sum) = (payload.len() as u32, checksum(payload));
+        let length = u32::try_from(payload.len())
+            .ok()
+            .filter(|length| *length <= RECORD_LIMIT)?;
+        let sum = checksum(payload);
         out[start..start + 4].copy_from_slice(&length.to_be_bytes());
         out[start + 4..start + 8].copy_from_slice(&(!length).to_be_bytes());
         out[start + 8..start + HEAD].copy_from_slice(&sum);
+        Some(())
+    }
+
+    /// The records of one frame.
+    fn unframe(payload: &[u8]) -> Option<Vec<Record>> {
+        let Some((&TOGETHER, mut rest)) = payload.split_first() else {
+            return Some(vec![Record::read(payload)?]);
+        };
+        let mut records = Vec::new();
+        while !rest.is_empty() {
+            let (length, behind) = rest.split_first_chunk()?;
+            let (record, behind) = behind.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+            records.push(Record::read(record)?);
+            rest = behind;
+        }
+        Some(records)
     }
 
     fn read(payload: &[u8]) -> Option<Record> {
@@ -138,6 +211,7 @@ impl Record {
             6 => Record::Edited(Decodable::decode(body).ok()?),
             7 => Record::Snapshot(Decodable::decode(body).ok()?),
             8 => Record::Rewound(Decodable::decode(body).ok()?),
+            10 => Record::Settings(Decodable::decode(body).ok()?),
             _ => return None,
         };
         body.is_empty().then_some(record)
@@ -211,8 +285,8 @@ impl Store {
         };
         let mut damaged = None;
         while let Some(frame) = reader.next().map_err(failed)? {
-            let record = match frame {
-                Frame::Whole => Record::read(&reader.payload),
+            let records = match frame {
+                Frame::Whole => Record::unframe(&reader.payload),
                 Frame::Broken => None,
                 Frame::Nonsense => {
                     return Err(StoreError::Damaged {
@@ -221,8 +295,8 @@ impl Store {
                     });
                 }
             };
-            match (record, damaged) {
-                (Some(record), None) => each(record),
+            match (records, damaged) {
+                (Some(records), None) => records.into_iter().for_each(&mut each),
                 // A broken record followed by a whole one was not cut off, it was damaged.
                 (Some(_), Some(at)) => {
                     return Err(StoreError::Damaged {
@@ -257,14 +331,26 @@ impl Store {
         })
     }
 
-    /// Hands records to the operating system, all or none.
-    pub(crate) fn append<'a>(
+    /// Hands records to the operating system, as one: whatever happens, all of them will be read again, or none.
+    pub(crate) fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        self.append_frames(std::iter::once(records))
+    }
+
+    /// Hands records to the operating system that need not stand together: a process killed meanwhile may leave the
+    /// first of them.
+    pub(crate) fn append_apart(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        self.append_frames(records.chunks(1))
+    }
+
+    fn append_frames<'a>(
         &mut self,
-        records: impl IntoIterator<Item = &'a Record>,
+        frames: impl Iterator<Item = &'a [Record]>,
     ) -> Result<(), StoreError> {
         self.buffer.clear();
-        for record in records {
-            record.frame(&mut self.buffer);
+        for records in frames.filter(|records| !records.is_empty()) {
+            if Record::frame(records, &mut self.buffer).is_none() {
+                return Err(self.failed(io::Error::other("the record is too long")));
+            }
         }
         if self.torn {
             self.mend().map_err(|source| self.failed(source))?;
@@ -348,13 +434,15 @@ impl<R: Read> Frames<R> {
         }
         let mut head = [0; HEAD];
         self.reader.read_exact(&mut head)?;
-        // A file system that lost power may have left nothing but zeros at the end.
-        if head == [0; HEAD] {
-            return Ok(None);
-        }
         let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
         if head[4..8] != (!length).to_be_bytes() || length > RECORD_LIMIT {
-            return Ok(Some(Frame::Nonsense));
+            // A file system that lost power may have left nothing but zeros at the end, from some byte of the head on.
+            // In the middle, zeros are damage like any other.
+            return Ok(if head[8..] == [0; 4] && self.only_zeros_follow()? {
+                None
+            } else {
+                Some(Frame::Nonsense)
+            });
         }
         let end = self.at + HEAD as u64 + u64::from(length);
         if end > self.total {
@@ -368,6 +456,21 @@ impl<R: Read> Frames<R> {
         } else {
             Frame::Broken
         }))
+    }
+}
+
+impl<R: Read> Frames<R> {
+    fn only_zeros_follow(&mut self) -> io::Result<bool> {
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            match self.reader.read(&mut piece) {
+                Ok(0) => return Ok(true),
+                Ok(read) if piece[..read].iter().any(|byte| *byte != 0) => return Ok(false),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 
@@ -450,7 +553,7 @@ mod tests {
     fn written(folder: &Path, numbers: std::ops::Range<u64>) {
         let mut store = Store::open(folder, |_| {}).unwrap();
         for number in numbers {
-            store.append([&Record::Snapshot(number)]).unwrap();
+            store.append(&[Record::Snapshot(number)]).unwrap();
         }
     }
 
@@ -496,16 +599,16 @@ mod tests {
     fn nothing_is_written_behind_a_piece_of_a_record() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = Store::open(folder.path(), |_| {}).unwrap();
-        store.append([&Record::Snapshot(1)]).unwrap();
+        store.append(&[Record::Snapshot(1)]).unwrap();
         // Half a record got through, and the disk does not let go of it.
         store.file.write_all(&[1, 2, 3]).unwrap();
         let full = File::options().write(true).open("/dev/full").unwrap();
         let disk = store.swap_file(full);
         for _ in 0..2 {
-            assert!(store.append([&Record::Snapshot(2)]).is_err());
+            assert!(store.append(&[Record::Snapshot(2)]).is_err());
         }
         store.swap_file(disk);
-        store.append([&Record::Snapshot(3)]).unwrap();
+        store.append(&[Record::Snapshot(3)]).unwrap();
         drop(store);
         assert_eq!(read(folder.path()).unwrap(), [1, 3]);
     }
@@ -522,6 +625,71 @@ mod tests {
             read(folder.path()),
             Err(StoreError::Damaged { at: 0, .. })
         ));
+    }
+
+    #[test]
+    fn a_hole_of_zeros_is_an_error_wherever_records_follow_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        written(folder.path(), 1..5);
+        let whole = std::fs::read(&path).unwrap();
+        let one = whole.len() / 4;
+        // From any byte of the second record, to anywhere before the last one.
+        for start in one..2 * one {
+            for end in start + HEAD..=3 * one {
+                let mut bytes = whole.clone();
+                bytes[start..end].fill(0);
+                if bytes == whole {
+                    continue;
+                }
+                std::fs::write(&path, &bytes).unwrap();
+                let read = read(folder.path());
+                assert!(
+                    matches!(read, Err(StoreError::Damaged { .. })),
+                    "zeros from {start} to {end}: {read:?}"
+                );
+                assert_eq!(
+                    std::fs::read(&path).unwrap(),
+                    bytes,
+                    "nothing is thrown away"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_up_to_the_end_are_dropped_from_whatever_byte_they_begin() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        written(folder.path(), 1..4);
+        let whole = std::fs::read(&path).unwrap();
+        let one = whole.len() / 3;
+        for start in one..2 * one {
+            let mut bytes = whole.clone();
+            bytes[start..].fill(0);
+            bytes.extend([0; 5_000]);
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(read(folder.path()).unwrap(), [1], "zeros from {start}");
+            assert_eq!(std::fs::metadata(&path).unwrap().len(), one as u64);
+        }
+    }
+
+    #[test]
+    fn what_is_appended_together_is_cut_off_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        written(folder.path(), 1..2);
+        let one = std::fs::metadata(&path).unwrap().len();
+        let mut store = Store::open(folder.path(), |_| {}).unwrap();
+        store.append(&[2, 3, 4].map(Record::Snapshot)).unwrap();
+        store.append(&[]).unwrap();
+        drop(store);
+        assert_eq!(read(folder.path()).unwrap(), [1, 2, 3, 4]);
+        let whole = std::fs::read(&path).unwrap();
+        for kept in one as usize..whole.len() {
+            std::fs::write(&path, &whole[..kept]).unwrap();
+            assert_eq!(read(folder.path()).unwrap(), [1], "{kept} bytes kept");
+        }
     }
 
     #[test]

@@ -113,14 +113,14 @@ fn time(module: &mut Module) -> Result<(), RegisterMethodError> {
         &["anvil_setBlockTimestampInterval"],
         |node, arguments| {
             let secs = arguments.quantity()?;
-            node.write().set_timestamp_interval(Some(secs));
+            node.write().set_timestamp_interval(Some(secs))?;
             Ok(Value::Null)
         },
     )?;
     quick(
         module,
         &["anvil_removeBlockTimestampInterval"],
-        |node, _| Ok(node.write().set_timestamp_interval(None)),
+        |node, _| Ok(node.write().set_timestamp_interval(None)?),
     )?;
     quick(
         module,
@@ -229,7 +229,7 @@ fn mining(module: &mut Module) -> Result<(), RegisterMethodError> {
         ],
         |node, arguments| {
             let base_fee = arguments.quantity()?;
-            node.write().set_next_base_fee(base_fee);
+            node.write().set_next_base_fee(base_fee)?;
             Ok(Value::Null)
         },
     )?;
@@ -238,7 +238,7 @@ fn mining(module: &mut Module) -> Result<(), RegisterMethodError> {
         &["evm_setBlockGasLimit", "anvil_setBlockGasLimit"],
         |node, arguments| {
             let limit = arguments.quantity()?;
-            node.write().set_block_gas_limit(limit);
+            node.write().set_block_gas_limit(limit)?;
             Ok(true)
         },
     )?;

@@ -120,6 +120,123 @@ async fn reverting_works_over_a_restart() {
     assert_eq!(client.number("eth_blockNumber", json!([])).await, 1);
 }
 
+#[tokio::test]
+async fn what_the_next_blocks_were_told_to_be_is_kept_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::default().kept_in(folder.path());
+    let (chain, client) = started(config.clone()).await;
+    client
+        .get("evm_setBlockGasLimit", json!(["0x1c9c380"]))
+        .await;
+    client
+        .get("anvil_setBlockTimestampInterval", json!([7]))
+        .await;
+    // Used up by a block, and said again.
+    client
+        .get("anvil_setNextBlockBaseFeePerGas", json!(["0x5"]))
+        .await;
+    client.get("evm_mine", json!([])).await;
+    client
+        .get("anvil_setNextBlockBaseFeePerGas", json!(["0x0"]))
+        .await;
+    let snapshot = client.get("evm_snapshot", json!([])).await;
+    client
+        .get("anvil_setBlockTimestampInterval", json!([1000]))
+        .await;
+    client.get("evm_revert", json!([snapshot])).await;
+    client.get("evm_increaseTime", json!([50])).await;
+    let before = client
+        .get("eth_getBlockByNumber", json!(["latest", false]))
+        .await;
+    assert_eq!(before["baseFeePerGas"], "0x5");
+    chain.shutdown().await;
+
+    let (chain, client) = started(config.clone()).await;
+    client.get("evm_mine", json!([])).await;
+    let block = client
+        .get("eth_getBlockByNumber", json!(["latest", false]))
+        .await;
+    assert_eq!(block["gasLimit"], "0x1c9c380");
+    assert_eq!(block["baseFeePerGas"], "0x0");
+    assert_eq!(
+        number(&block["timestamp"]),
+        number(&before["timestamp"]) + 7
+    );
+    // What a block has used up does not come back.
+    client
+        .get("anvil_setNextBlockBaseFeePerGas", json!(["0x10000"]))
+        .await;
+    client.get("evm_mine", json!([])).await;
+    let pending = json!(["pending", false]);
+    let price = client.get("eth_getBlockByNumber", pending.clone()).await["baseFeePerGas"].take();
+    assert_eq!(price, "0xe000");
+    chain.shutdown().await;
+    let (_chain, client) = started(config).await;
+    let again = client.get("eth_getBlockByNumber", pending).await;
+    assert_eq!(again["baseFeePerGas"], price);
+}
+
+#[tokio::test]
+async fn what_an_edit_overtook_does_not_wait_again_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::default().kept_in(folder.path());
+    let (chain, client) = started(config.clone()).await;
+    client.get("evm_setAutomine", json!([false])).await;
+    let mut sender = Sender::of(&chain, 0);
+    for _ in 0..3 {
+        client.send(sender.transfer(stranger(1), 1)).await;
+    }
+    client
+        .get("anvil_setNonce", json!([sender.address(), "0x2"]))
+        .await;
+    let status = client.get("txpool_status", json!([])).await;
+    assert_eq!(status, json!({"pending": "0x1", "queued": "0x0"}));
+    chain.shutdown().await;
+
+    let (_chain, client) = started(config.mining(devchain::Mining::Manual)).await;
+    assert_eq!(client.get("txpool_status", json!([])).await, status);
+    // Nor when the nonce is set back, as it did not before.
+    client
+        .get("anvil_setNonce", json!([sender.address(), "0x0"]))
+        .await;
+    let status = client.get("txpool_status", json!([])).await;
+    assert_eq!(status, json!({"pending": "0x0", "queued": "0x1"}));
+}
+
+/// Wherever a reorganisation is cut off in the file, what was answered before is in a block or waits for one.
+#[tokio::test]
+async fn a_reorganisation_cut_off_anywhere_loses_no_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chain.log");
+    let config = Config::default().kept_in(folder.path());
+    let (chain, client) = started(config).await;
+    let mut sender = Sender::of(&chain, 0);
+    for _ in 0..3 {
+        client.send(sender.transfer(stranger(1), 1)).await;
+    }
+    let before = std::fs::metadata(&path).unwrap().len() as usize;
+    client.get("oxec_reorganise", json!([3])).await;
+    chain.shutdown().await;
+    let whole = std::fs::read(&path).unwrap();
+    assert!(whole.len() > before + 300);
+    for cut in (before..whole.len()).step_by(53) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("chain.log"), &whole[..cut]).unwrap();
+        let config = Config::default()
+            .kept_in(folder.path())
+            .mining(devchain::Mining::Manual);
+        let (chain, client) = started(config).await;
+        let nonce = client
+            .number(
+                "eth_getTransactionCount",
+                json!([sender.address(), "pending"]),
+            )
+            .await;
+        assert_eq!(nonce, 3, "cut off at {cut} of {before} to {}", whole.len());
+        chain.shutdown().await;
+    }
+}
+
 /// Not a test: the chain that `a_killed_chain_keeps_what_it_answered` starts as another process, and kills.
 #[tokio::test]
 #[ignore = "run by another test, as a process to be killed"]
