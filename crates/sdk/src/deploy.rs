@@ -16,10 +16,16 @@
 //! **One at a time.** Two deployments with the same key at once could both send a category, and a category cannot be taken
 //! back; so transactions of that key that are still on their way are waited for first, and categories are created one by
 //! one, each looked for right before it is sent.
+//!
+//! **Nodes that are behind.** Behind one URL there may be several nodes, not all up to date, and one that is behind does
+//! not know a category that an interrupted deployment created a moment ago. So before a resumed deployment creates the
+//! first, it sends a transaction that does nothing: in the block that executes it, all that the key sent before is
+//! executed too, and categories are looked for in the state of that block or a later one.
 
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
+use alloy_sol_types::SolCall;
 use futures::future::join_all;
 use protocol::abi::{AppRegistry, Hub};
 use protocol::deal::Category;
@@ -166,7 +172,7 @@ fn ether(wei: U256) -> String {
 /// A step that is done, as it is told.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    /// Which step, from 1; 0 for the deployment proxy.
+    /// Which step, from 1; 0 for what is none of the plan's, as the deployment proxy.
     pub step: usize,
     /// How many there are.
     pub steps: usize,
@@ -189,6 +195,12 @@ pub struct Deployed {
     pub paid_wei: U256,
 }
 
+/// Where everything of this owner stands, or will, on the chain of this node. Only the chain's id is asked for: whether it
+/// stands, and since which block, is not known.
+pub async fn planned(rpc_url: &Url, owner: Address) -> Result<Deployment, DeployError> {
+    Ok(Site::visit(rpc_url, owner).await?.plan.deployment)
+}
+
 /// Deploys everything from this wallet, or what is missing of it, and says where it stands.
 pub async fn deploy(rpc_url: &Url, wallet: &Wallet) -> Result<Deployment, DeployError> {
     let deployed = deploy_telling(rpc_url, wallet, |_| {}).await?;
@@ -209,6 +221,7 @@ pub async fn deploy_telling(
         sender,
         tell,
         made_hub_in: None,
+        seen: None,
         transactions: 0,
         gas_used: 0,
         paid_wei: U256::ZERO,
@@ -231,6 +244,9 @@ pub async fn deploy_telling(
 }
 
 /// Checks that all of a deployment stands as planned: every contract to the byte, owners, token, registries, categories.
+///
+/// A node that lies can hide what the owner changed, but not put other contracts in the place of these: an address follows
+/// from its contract's code and owner, and is computed here.
 pub async fn verify(rpc_url: &Url, deployment: &Deployment) -> Result<(), DeployError> {
     let owner = deployment.deployer;
     let site = Site::visit(rpc_url, owner).await?;
@@ -296,12 +312,20 @@ fn options() -> ChainOptions {
     }
 }
 
+const PROXY: &str = "the deployment proxy";
+const PUT_PROXY: &str = "create the deployment proxy";
 /// How long transactions on their way are waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a node may take to show what was executed.
 const SHOWN_WITHIN: Duration = Duration::from_secs(15);
 /// How often a node is asked again about what it will know soon.
 const AGAIN: Duration = Duration::from_millis(250);
+/// Where the hub keeps the address of the hub before it, for which it has no view (`_formerHub` of `HubState.sol`).
+const FORMER_HUB: u64 = 13;
+/// The gas a callback gets, as `configure` sets it (`CALLBACK_GAS` of `GovernanceStage.sol`).
+const CALLBACK_GAS: u64 = 200_000;
+/// What the proxy's creation pays for gas, in wei.
+const PROXY_GAS_PRICE: u128 = 100_000_000_000;
 
 /// A chain on which one owner's contracts stand, or will.
 struct Site {
@@ -355,8 +379,20 @@ impl Site {
             Some(Proof::RegistryOpen { what, registry }) => self.is_open(what, *registry).await,
             Some(Proof::HubConfigured(call)) => self.is_configured(call).await,
             Some(Proof::CategoryStands { number, category }) => {
-                self.has_category(*number, category).await
+                let doing = "asking for the newest block";
+                let newest = self.chain.block().await.map_err(failed(doing))?.number;
+                self.has_category(*number, category, newest).await
             }
+        }
+    }
+
+    /// Whether a step that creates a category is done in the state of this block.
+    async fn is_done_at(&self, step: &Step, block: u64) -> Result<bool, DeployError> {
+        match &step.proof {
+            Some(Proof::CategoryStands { number, category }) => {
+                self.has_category(*number, category, block).await
+            }
+            _ => self.is_done(step).await,
         }
     }
 
@@ -372,16 +408,35 @@ impl Site {
         }
     }
 
+    /// Whether all of them stand. Those that are made together are there together, but for a node that is behind.
     async fn stand(&self, stands: &[Standing]) -> Result<bool, DeployError> {
-        let mut missing = None;
-        let mut found_one = false;
+        let began = Instant::now();
+        loop {
+            let missing = self.missing_of(stands).await?;
+            let Some(first) = missing.first() else {
+                return Ok(true);
+            };
+            if missing.len() == stands.len() {
+                return Ok(false);
+            }
+            if began.elapsed() > SHOWN_WITHIN {
+                let difference = "it is not there, although it is made together with its registry";
+                return Err(self.foreign(first.what, first.address, difference));
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn missing_of<'s>(
+        &self,
+        stands: &'s [Standing],
+    ) -> Result<Vec<&'s Standing>, DeployError> {
+        let mut missing = Vec::new();
         for standing in stands {
             let code = self.code(standing.what, standing.address).await?;
             if code.is_empty() {
-                missing = missing.or(Some(standing));
-            } else if keccak256(&code) == standing.code_hash {
-                found_one = true;
-            } else {
+                missing.push(standing);
+            } else if keccak256(&code) != standing.code_hash {
                 let difference = format!(
                     "its code is {} bytes with the hash {}, and should be {} bytes with the hash {}",
                     code.len(),
@@ -392,13 +447,7 @@ impl Site {
                 return Err(self.foreign(standing.what, standing.address, difference));
             }
         }
-        match missing {
-            Some(standing) if found_one => {
-                let difference = "it is not there, although it is made together with its registry";
-                Err(self.foreign(standing.what, standing.address, difference))
-            }
-            missing => Ok(missing.is_none()),
-        }
+        Ok(missing)
     }
 
     /// Whether a registry is initialized. The three kinds answer this alike.
@@ -448,15 +497,22 @@ impl Site {
         if token.is_zero() && callback_gas.is_zero() {
             return Ok(false);
         }
-        let (apps, datasets, workerpools, name, symbol, decimals) = tokio::try_join!(
-            chain.hub(Hub::appregistryCall {}),
-            chain.hub(Hub::datasetregistryCall {}),
-            chain.hub(Hub::workerpoolregistryCall {}),
-            chain.hub(Hub::nameCall {}),
-            chain.hub(Hub::symbolCall {}),
-            chain.hub(Hub::decimalsCall {}),
-        )
-        .map_err(asking())?;
+        let slot = U256::from(FORMER_HUB);
+        let at = (hub, slot, "latest".to_owned());
+        let (apps, datasets, workerpools, name, symbol, decimals, broker, former) =
+            tokio::try_join!(
+                chain.hub(Hub::appregistryCall {}),
+                chain.hub(Hub::datasetregistryCall {}),
+                chain.hub(Hub::workerpoolregistryCall {}),
+                chain.hub(Hub::nameCall {}),
+                chain.hub(Hub::symbolCall {}),
+                chain.hub(Hub::decimalsCall {}),
+                chain.hub(Hub::teebrokerCall {}),
+                chain.ask("asking for the hub before it", "eth_getStorageAt", at),
+            )
+            .map_err(asking())?;
+        let former: U256 = former;
+        let former = Address::from_word(former.into());
         let facts = [
             ("token", token.to_string(), planned.token.to_string()),
             (
@@ -481,6 +537,22 @@ impl Site {
                 decimals.to_string(),
                 planned.decimals.to_string(),
             ),
+            // The one may give workers any score, the other speak for any workerpool.
+            (
+                "hub before it",
+                former.to_string(),
+                planned.v3hub.to_string(),
+            ),
+            (
+                "broker of enclaves",
+                broker.to_string(),
+                Address::ZERO.to_string(),
+            ),
+            (
+                "gas for callbacks",
+                callback_gas.to_string(),
+                CALLBACK_GAS.to_string(),
+            ),
         ];
         for (fact, found, expected) in facts {
             if found != expected {
@@ -491,24 +563,21 @@ impl Site {
         Ok(true)
     }
 
-    async fn has_category(&self, number: u64, planned: &Category) -> Result<bool, DeployError> {
+    /// Whether the hub has this category in the state of this block.
+    async fn has_category(
+        &self,
+        number: u64,
+        planned: &Category,
+        block: u64,
+    ) -> Result<bool, DeployError> {
         let hub = self.plan.deployment.hub;
-        let asking = || failed(format!("asking the hub at {hub} for its categories"));
-        let count = self
-            .chain
-            .hub(Hub::countCategoryCall {})
-            .await
-            .map_err(asking())?;
+        let count = self.hub_at(block, &Hub::countCategoryCall {}).await?;
         if count <= U256::from(number) {
             return Ok(false);
         }
         let catid = U256::from(number);
-        let found: Category = self
-            .chain
-            .hub(Hub::viewCategoryCall { catid })
-            .await
-            .map_err(asking())?
-            .into();
+        let found = self.hub_at(block, &Hub::viewCategoryCall { catid }).await?;
+        let found: Category = found.into();
         if found == *planned {
             return Ok(true);
         }
@@ -524,6 +593,32 @@ impl Site {
             shown(planned)
         );
         Err(self.foreign("the hub", hub, difference))
+    }
+
+    /// Calls the hub in the state of a block. A node that has not come so far is given time to.
+    async fn hub_at<C: SolCall>(&self, block: u64, call: &C) -> Result<C::Return, DeployError> {
+        let hub = self.plan.deployment.hub;
+        let doing = format!("asking the hub at {hub} in block {block}");
+        let request = json!({ "to": hub, "data": Bytes::from(call.abi_encode()) });
+        let began = Instant::now();
+        loop {
+            let asked: Result<Bytes, ChainError> = self
+                .chain
+                .ask(&doing, "eth_call", (request.clone(), U64::from(block)))
+                .await;
+            let answer = asked.and_then(|data| {
+                C::abi_decode_returns(&data).map_err(|error| ChainError::Unreadable {
+                    node: self.node(),
+                    doing: doing.clone(),
+                    why: error.to_string(),
+                })
+            });
+            match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) if began.elapsed() > SHOWN_WITHIN => return Err(failed(doing)(error)),
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
     }
 
     /// Transactions of this account that are executed, and those that are known at all.
@@ -650,6 +745,8 @@ struct Work<T> {
     tell: T,
     steps: usize,
     made_hub_in: Option<u64>,
+    /// A block in whose state all is executed that the owner sent before creating categories.
+    seen: Option<u64>,
     transactions: usize,
     gas_used: u64,
     paid_wei: U256,
@@ -669,18 +766,46 @@ impl<T: FnMut(Progress) + Send> Work<T> {
         let creations = of(&is_creation);
         let missing = self.missing(&creations).await?;
         if !missing.is_empty() {
-            self.can_pay(&missing).await?;
-            self.put_proxy().await?;
+            let lacking = self.proxy_lacks().await?;
+            self.can_pay(&missing, lacking.unwrap_or_default()).await?;
+            self.put_proxy(lacking).await?;
             self.send(missing).await?;
         }
         let openings = of(&|step| !is_creation(step) && !is_category(step));
         let missing = self.missing(&openings).await?;
         self.send(missing).await?;
-        for category in of(&is_category) {
-            let missing = self.missing(&[category]).await?;
-            self.send(missing).await?;
+        for (number, step) in of(&is_category) {
+            let mut is_done = self.site.is_done(&step).await?;
+            if !is_done {
+                let seen = self.seen().await?;
+                is_done = self.site.is_done_at(&step, seen).await?;
+            }
+            if is_done {
+                self.told(number, &step.label, None);
+            } else {
+                self.send(vec![(number, step)]).await?;
+            }
         }
         Ok(())
+    }
+
+    /// A block in whose state all is executed that the owner sent so far: that of a transaction of now.
+    async fn seen(&mut self) -> Result<u64, DeployError> {
+        if let Some(block) = self.seen {
+            return Ok(block);
+        }
+        let doing = "see the end of what was sent before";
+        let nothing = Transaction {
+            verb: doing.to_owned(),
+            to: Some(self.sender.address()),
+            input: Bytes::new(),
+            value: U256::ZERO,
+            gas_limit: None,
+        };
+        let receipt = self.sender.submit(nothing).await.map_err(failed(doing))?;
+        self.told(0, doing, Some(&receipt));
+        self.seen = Some(receipt.block);
+        Ok(receipt.block)
     }
 
     fn told(&mut self, step: usize, label: &str, receipt: Option<&Receipt>) {
@@ -713,8 +838,8 @@ impl<T: FnMut(Progress) + Send> Work<T> {
         Ok(missing)
     }
 
-    /// Refuses to begin what by no means can be paid.
-    async fn can_pay(&self, missing: &[(usize, Step)]) -> Result<(), DeployError> {
+    /// Refuses to begin what by no means can be paid: the missing steps' gas, and what is given away besides.
+    async fn can_pay(&self, missing: &[(usize, Step)], given: U256) -> Result<(), DeployError> {
         let doing = "asking what gas costs";
         let owner = self.sender.address();
         let chain = &self.site.chain;
@@ -725,6 +850,7 @@ impl<T: FnMut(Progress) + Send> Work<T> {
             .map_err(failed(doing))?;
         let balance = chain.ether(owner).await.map_err(failed(doing))?;
         let needed = price.saturating_mul(U256::from(gas));
+        let needed = needed.saturating_add(given);
         if balance < needed {
             return Err(DeployError::Poor {
                 owner,
@@ -753,7 +879,10 @@ impl<T: FnMut(Progress) + Send> Work<T> {
         let answers = join_all(sent).await;
         for ((number, step), answer) in missing.iter().zip(answers) {
             let is_done = match answer {
-                Ok(_) => self.site.is_done_soon(step).await,
+                // Also if it was refused because somebody else was first.
+                Ok(_) | Err(ChainError::Refused { .. } | ChainError::OutOfGas { .. }) => {
+                    self.site.is_done_soon(step).await
+                }
                 Err(_) => self.site.is_done(step).await,
             };
             match answer {
@@ -768,6 +897,13 @@ impl<T: FnMut(Progress) + Send> Work<T> {
                     }
                     if makes(step, self.site.plan.deployment.hub) {
                         self.made_hub_in = Some(receipt.block);
+                    }
+                    // Before it is configured nobody creates categories; afterwards this is the one who does.
+                    if matches!(
+                        step.proof,
+                        Some(Proof::HubConfigured(_) | Proof::CategoryStands { .. })
+                    ) {
+                        self.seen = self.seen.max(Some(receipt.block));
                     }
                     self.told(*number, &step.label, Some(&receipt));
                 }
@@ -786,14 +922,11 @@ impl<T: FnMut(Progress) + Send> Work<T> {
         Ok(())
     }
 
-    /// Makes sure that the deployment proxy stands.
-    async fn put_proxy(&mut self) -> Result<(), DeployError> {
-        const WHAT: &str = "the deployment proxy";
-        let label = "create the deployment proxy";
-        let code = self.site.code(WHAT, proxy::ADDRESS).await?;
+    /// What the sender of the proxy's creation lacks to pay for it; `None` if the proxy stands. Finding out costs nothing.
+    async fn proxy_lacks(&self) -> Result<Option<U256>, DeployError> {
+        let code = self.site.code(PROXY, proxy::ADDRESS).await?;
         if code.as_ref() == proxy::CODE {
-            self.told(0, label, None);
-            return Ok(());
+            return Ok(None);
         }
         if !code.is_empty() {
             let difference = format!(
@@ -801,22 +934,73 @@ impl<T: FnMut(Progress) + Send> Work<T> {
                 code.len(),
                 keccak256(&code)
             );
-            return Err(self.site.foreign(WHAT, proxy::ADDRESS, difference));
+            return Err(self.site.foreign(PROXY, proxy::ADDRESS, difference));
         }
-        let chain_id = self.site.plan.deployment.chain_id;
-        let refused = |why: String| DeployError::ProxyRefused { chain_id, why };
         let (used, _) = self.site.nonces(proxy::SIGNER).await?;
         if used > 0 {
-            return Err(refused(
-                "it was executed here before, and failed".to_owned(),
-            ));
+            return Err(self.proxy_refused("it was executed here before, and failed"));
         }
-
-        let cost = U256::from(proxy::COST_WEI);
-        let chain = self.site.chain.clone();
-        let doing = "funding the sender of the deployment proxy";
+        let chain = &self.site.chain;
+        let doing = "looking at the sender of the deployment proxy";
         let has = chain.ether(proxy::SIGNER).await.map_err(failed(doing))?;
-        if let Some(lacking) = cost.checked_sub(has).filter(|lacking| !lacking.is_zero()) {
+        let lacking = U256::from(proxy::COST_WEI).saturating_sub(has);
+        if !lacking.is_zero() {
+            self.proxy_would_be_taken().await?;
+        }
+        Ok(Some(lacking))
+    }
+
+    /// Whether the proxy's creation would be taken if it could pay: what it is given nobody gets back.
+    async fn proxy_would_be_taken(&self) -> Result<(), DeployError> {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Block {
+            base_fee_per_gas: Option<U256>,
+        }
+        let chain = &self.site.chain;
+        let doing = "asking what gas costs";
+        let newest: Block = chain
+            .ask(doing, "eth_getBlockByNumber", ("latest".to_owned(), false))
+            .await
+            .map_err(failed(doing))?;
+        let base_fee = newest.base_fee_per_gas.unwrap_or_default();
+        if base_fee > U256::from(PROXY_GAS_PRICE) {
+            let gwei = base_fee / U256::from(1_000_000_000);
+            return Err(self.proxy_refused(format!("gas costs {gwei} gwei now")));
+        }
+        match self.send_proxy().await {
+            Err(error) if says_known(&error) || says_poor(&error) => Ok(()),
+            Err(error) if error.is_transient() => Err(failed(PUT_PROXY)(error)),
+            Err(error) => Err(self.proxy_refused(format!(
+                "{} (nothing was paid)",
+                crate::chain::chained(&error)
+            ))),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    fn proxy_refused(&self, why: impl Into<String>) -> DeployError {
+        DeployError::ProxyRefused {
+            chain_id: self.site.plan.deployment.chain_id,
+            why: why.into(),
+        }
+    }
+
+    async fn send_proxy(&self) -> Result<B256, ChainError> {
+        let signed = (proxy::TRANSACTION.clone(),);
+        let chain = &self.site.chain;
+        chain.ask(PUT_PROXY, "eth_sendRawTransaction", signed).await
+    }
+
+    /// Makes sure that the deployment proxy stands, whose sender lacks so much.
+    async fn put_proxy(&mut self, lacking: Option<U256>) -> Result<(), DeployError> {
+        let Some(lacking) = lacking else {
+            self.told(0, PUT_PROXY, None);
+            return Ok(());
+        };
+        let chain = self.site.chain.clone();
+        if !lacking.is_zero() {
+            let doing = "funding the sender of the deployment proxy";
             let receipt = self
                 .sender
                 .send_ether(proxy::SIGNER, lacking)
@@ -827,32 +1011,27 @@ impl<T: FnMut(Progress) + Send> Work<T> {
         }
         let began = Instant::now();
         let mut is_sent = false;
-        while self.site.code(WHAT, proxy::ADDRESS).await?.as_ref() != proxy::CODE {
+        while self.site.code(PROXY, proxy::ADDRESS).await?.as_ref() != proxy::CODE {
             if !is_sent {
-                let sent: Result<B256, ChainError> = chain
-                    .ask(
-                        label,
-                        "eth_sendRawTransaction",
-                        (proxy::TRANSACTION.clone(),),
-                    )
-                    .await;
-                match sent {
+                match self.send_proxy().await {
                     Ok(_) => is_sent = true,
                     // From an interrupted deployment, or a stranger's.
                     Err(error) if says_known(&error) => is_sent = true,
                     Err(error) if error.is_transient() => {}
-                    Err(error) => return Err(refused(crate::chain::chained(&error))),
+                    // Not everybody of one URL knows yet that it was given something.
+                    Err(error) if says_poor(&error) => {}
+                    Err(error) => return Err(self.proxy_refused(crate::chain::chained(&error))),
                 }
             }
             if began.elapsed() > PATIENCE {
                 let secs = PATIENCE.as_secs();
-                return Err(refused(format!("it is in no block after {secs} s")));
+                return Err(self.proxy_refused(format!("it is in no block after {secs} s")));
             }
             tokio::time::sleep(AGAIN).await;
         }
         // Paid by its one-time sender, with what was counted when it was sent there.
         let hash = keccak256(&proxy::TRANSACTION);
-        let receipts = chain.receipts(&[hash]).await.map_err(failed(label))?;
+        let receipts = chain.receipts(&[hash]).await.map_err(failed(PUT_PROXY))?;
         let gas_used = receipts.into_iter().flatten().next();
         let gas_used = gas_used.map_or(0, |receipt| receipt.gas_used);
         self.transactions += 1;
@@ -860,7 +1039,7 @@ impl<T: FnMut(Progress) + Send> Work<T> {
         (self.tell)(Progress {
             step: 0,
             steps: self.steps,
-            label: label.to_owned(),
+            label: PUT_PROXY.to_owned(),
             gas_used: Some(gas_used),
         });
         Ok(())
@@ -872,6 +1051,19 @@ fn says_known(error: &ChainError) -> bool {
     ["already known", "already imported", "known transaction"]
         .iter()
         .any(|known| words.contains(known))
+}
+
+/// Whether the node would take the transaction if its sender could pay; in the words of geth, hardhat, Nethermind, Besu.
+fn says_poor(error: &ChainError) -> bool {
+    let words = error.to_string().to_lowercase();
+    [
+        "insufficient",
+        "enough funds",
+        "cannot pay",
+        "exceeds account balance",
+    ]
+    .iter()
+    .any(|poor| words.contains(poor))
 }
 
 /// Whether this step creates the contract at `address`.

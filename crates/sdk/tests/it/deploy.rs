@@ -10,7 +10,7 @@ use protocol::deployment::{Plan, Proof, plan, proxy};
 use sdk::deploy::{DeployError, Deployed, Progress, deploy, deploy_telling, verify};
 use sdk::wallet::Wallet;
 use serde_json::{Value, json};
-use testchain::{Options, TestChain};
+use testchain::{Answer, FaultProxy, Faults, Lag, Mining, Options, Refusal, TestChain};
 use tokio::sync::Notify;
 use url::Url;
 
@@ -217,15 +217,19 @@ async fn a_deployment_killed_after_any_transaction_goes_on_where_it_was() {
         work.abort();
         drop(cut);
 
-        let resumed = deployed(&node).await.unwrap_or_else(|error| {
-            panic!("cut after {cuts} transactions: {error:?}");
-        });
+        let mut besides = 0;
+        let resumed = deploy_telling(&at(&node), &owner, |done| {
+            besides += u64::from(done.label == "see the end of what was sent before");
+        })
+        .await
+        .unwrap_or_else(|error| panic!("cut after {cuts} transactions: {error:?}"));
         assert!(resumed.deployment.same_contracts(&whole.deployment));
         assert_eq!(
             sent_by(&node, owner.address()).await,
-            needed,
+            needed + besides,
             "cut after {cuts} transactions, nothing is sent twice"
         );
+        assert!(besides <= 1, "{besides}");
         assert_eq!(is_over, resumed.transactions == 0);
         verify(&at(&node), &resumed.deployment)
             .await
@@ -397,6 +401,11 @@ async fn a_half_configuration_that_is_not_ours_is_named_exactly() {
         workerpoolregistry: plan.deployment.workerpool_registry,
         v3hub: Address::ZERO,
     };
+    let other_scores = Hub::configureCall {
+        token: plan.deployment.rlc,
+        v3hub: foreign,
+        ..configure.clone()
+    };
     let other_symbol = Hub::configureCall {
         token: plan.deployment.rlc,
         symbol: "XRLC".to_owned(),
@@ -451,6 +460,12 @@ async fn a_half_configuration_that_is_not_ours_is_named_exactly() {
         ),
         (
             hub,
+            other_scores.abi_encode(),
+            "the hub",
+            "its hub before it is 0xEeeeeEee",
+        ),
+        (
+            hub,
             category.abi_encode(),
             "the hub",
             "its category 0 is \"S\" of 7 s",
@@ -478,7 +493,8 @@ async fn verifying_names_what_is_missing_and_a_file_that_was_changed() {
         "{missing:?}"
     );
     let whole = deployed(&node).await.expect("deployed");
-    assert_eq!(whole.transactions, 1);
+    // The category, and before it the transaction after which all former ones are seen.
+    assert_eq!(whole.transactions, 2);
     verify(&at(&node), &whole.deployment).await.expect("whole");
 
     let mut changed = whole.deployment.clone();
@@ -529,4 +545,147 @@ async fn a_chain_on_which_the_proxy_can_never_be_made_says_so() {
         matches!(&refused, Err(DeployError::ProxyRefused { why, .. }) if why.contains("before")),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn what_the_owner_changed_afterwards_is_named() {
+    let node = bare().await;
+    let whole = deployed(&node).await.expect("deployed");
+    let owner = node.wallet(0).address();
+    let broker = Hub::setTeeBrokerCall {
+        teebroker: Address::repeat_byte(0xee),
+    };
+    let gas = Hub::setCallbackGasCall {
+        callbackgas: U256::from(1_000_000),
+    };
+    let mut before = node.snapshot().await.expect("a snapshot");
+    for (input, said) in [
+        (broker.abi_encode(), "its broker of enclaves is 0xEeeeeEee"),
+        (gas.abi_encode(), "its gas for callbacks is 1000000"),
+    ] {
+        assert!(send(&node, owner, whole.deployment.hub, input.into()).await);
+        match verify(&at(&node), &whole.deployment).await {
+            Err(DeployError::Foreign { difference, .. }) => {
+                assert!(difference.contains(said), "{difference}");
+            }
+            other => panic!("{other:?}"),
+        }
+        node.revert(&before).await.expect("back");
+        before = node.snapshot().await.expect("a snapshot");
+    }
+    verify(&at(&node), &whole.deployment).await.expect("whole");
+}
+
+#[tokio::test]
+async fn a_node_that_is_behind_makes_no_category_be_created_twice() {
+    let node = bare().await;
+    let done = |label: &str| {
+        !["category M", "category L", "category XL"]
+            .map(|end| label.ends_with(end))
+            .contains(&true)
+    };
+    begun(&node, done).await;
+    let behind = FaultProxy::start(&node.http_url(), 1)
+        .await
+        .expect("a proxy");
+    // It knows of none of the categories that stand, and catches up block by block.
+    behind.set(Faults {
+        lag: Lag::Behind(2),
+        ..Faults::default()
+    });
+    let every = std::time::Duration::from_millis(500);
+    node.set_mining(Mining::Interval(every))
+        .await
+        .expect("blocks");
+    let deployment = deploy(&behind.http_url(), &node.wallet(0))
+        .await
+        .expect("deployed");
+    verify(&at(&node), &deployment).await.expect("as planned");
+    let count = Hub::countCategoryCall {}.abi_encode();
+    let call = json!({ "to": deployment.hub, "data": Bytes::from(count) });
+    let count: U256 = node
+        .rpc("eth_call", json!([call, "latest"]))
+        .await
+        .expect("an answer");
+    assert_eq!(count, U256::from(5));
+}
+
+/// A chain that nobody put the proxy on.
+async fn without_proxy() -> TestChain {
+    let node = bare().await;
+    for (method, value) in [("hardhat_setCode", "0x"), ("hardhat_setNonce", "0x0")] {
+        let address = match method {
+            "hardhat_setCode" => proxy::ADDRESS,
+            _ => proxy::SIGNER,
+        };
+        node.rpc::<Value>(method, json!([address, value]))
+            .await
+            .expect("set");
+    }
+    node
+}
+
+async fn balance(node: &TestChain, address: Address) -> U256 {
+    node.rpc("eth_getBalance", json!([address, "latest"]))
+        .await
+        .expect("a balance")
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_take_the_proxy_is_not_paid_for_it() {
+    let node = without_proxy().await;
+    let owner = node.wallet(0).address();
+    let had = balance(&node, owner).await;
+    let strict = FaultProxy::start(&node.http_url(), 1)
+        .await
+        .expect("a proxy");
+    let answer = Answer::error("only replay-protected (EIP-155) transactions allowed over RPC");
+    strict.set(Faults {
+        refusals: vec![Refusal::of("eth_sendRawTransaction", answer)],
+        ..Faults::default()
+    });
+    let refused = deploy(&strict.http_url(), &node.wallet(0)).await;
+    assert!(
+        matches!(&refused, Err(DeployError::ProxyRefused { why, .. }) if why.contains("replay-protected")),
+        "{refused:?}"
+    );
+    assert_eq!(strict.counts().of("eth_sendRawTransaction"), 1);
+
+    // Nor one whose gas costs more than the proxy's creation pays.
+    node.set_next_base_fee(200_000_000_000).await.expect("set");
+    node.mine(1).await.expect("mined");
+    let refused = deployed(&node).await;
+    assert!(
+        matches!(&refused, Err(DeployError::ProxyRefused { why, .. }) if why.contains("200 gwei")),
+        "{refused:?}"
+    );
+    assert_eq!(balance(&node, owner).await, had);
+    assert!(balance(&node, proxy::SIGNER).await.is_zero());
+}
+
+#[tokio::test]
+async fn an_owner_who_cannot_pay_for_the_proxy_too_is_told_before_it_is_paid() {
+    let node = without_proxy().await;
+    let owner = Wallet::random();
+    let price: U256 = node.rpc("eth_gasPrice", json!([])).await.expect("a price");
+    let needed = match deploy(&at(&node), &owner).await {
+        Err(DeployError::Poor { needed, gas, .. }) => {
+            assert_eq!(
+                needed,
+                price * U256::from(gas) + U256::from(proxy::COST_WEI)
+            );
+            needed
+        }
+        other => panic!("{other:?}"),
+    };
+    let almost = needed - U256::from(1);
+    node.set_balance(owner.address(), almost)
+        .await
+        .expect("set");
+    let refused = deploy(&at(&node), &owner).await;
+    assert!(
+        matches!(refused, Err(DeployError::Poor { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(balance(&node, owner.address()).await, almost);
 }
