@@ -30,9 +30,9 @@ pub struct Common {
     /// The folder that holds the town and the wallets
     #[arg(long, global = true, env = "OXEC_DATA", value_name = "FOLDER")]
     pub data: Option<PathBuf>,
-    /// The wallet to act with: a name in the data folder, or a keystore file
+    /// The wallet to act with: a name in the data folder, or the path of a keystore file (with a / in it)
     ///
-    /// A raw key in OXEC_PRIVATE_KEY goes before this.
+    /// Or put a raw key into OXEC_PRIVATE_KEY, and name no wallet.
     #[arg(
         long,
         global = true,
@@ -279,8 +279,9 @@ pub enum ResultCommand {
 /// Offer this machine to a pool and earn.
 ///
 /// Only opens connections, never listens: works behind a router. Needs a wallet with a little of the chain's coin for
-/// gas and RLC to stake; on a development chain both are given. Stop it with Ctrl-C; started again it goes on with
-/// the tasks it had.
+/// gas and RLC to stake; on a development chain (id 31337, contracts of its first account) both are given. Without
+/// --deployment the pool's contracts are verified before anything is staked. Stop it with Ctrl-C; started again it goes
+/// on with the tasks it had.
 #[derive(Debug, Args)]
 pub struct Worker {
     /// Tasks at once
@@ -314,7 +315,7 @@ pub struct SchedulerStart {
     /// How the world reaches it, if not at the address it listens on (behind a proxy)
     #[arg(long, value_name = "URL")]
     pub public_url: Option<Url>,
-    /// The JSON-RPC that workers are told to use, if not the one used here (which may hold a key)
+    /// The JSON-RPC that everybody is told to use, if not the one used here. Needed if that one's URL may hold a key
     #[arg(long, value_name = "URL")]
     pub public_rpc: Option<Url>,
     /// Where its database, its blobs and the name of its workerpool are kept; default "scheduler" in the data folder
@@ -383,6 +384,9 @@ pub struct ChainDeploy {
     /// Where to write the file that every role reads with --deployment
     #[arg(long, default_value = "deployment.json", value_name = "FILE")]
     pub out: PathBuf,
+    /// Deploy even with a key that everybody has, on a chain that is not known as one to play on
+    #[arg(long)]
+    pub play: bool,
 }
 
 #[derive(Debug, Args)]

@@ -64,13 +64,15 @@ impl Context {
     /// The wallet a service acts with: one of its own called `name`, unless told otherwise. A person's own wallet
     /// rents. Says what it is called.
     pub fn service_wallet(&mut self, name: &str) -> anyhow::Result<Wallet> {
-        if self.common.wallet == "default" {
-            name.clone_into(&mut self.common.wallet);
-            if std::env::var_os("OXEC_PRIVATE_KEY").is_none() {
-                return self.home.own_wallet(name);
-            }
+        if self.common.wallet != "default" {
+            return self.wallet();
         }
-        self.wallet()
+        let wallet = match std::env::var_os("OXEC_PRIVATE_KEY") {
+            None => self.home.own_wallet(name)?,
+            Some(_) => self.wallet()?,
+        };
+        name.clone_into(&mut self.common.wallet);
+        Ok(wallet)
     }
 
     /// The chain with the contracts; see [`Context::place`].
@@ -133,6 +135,14 @@ pub struct Place {
     pub rpc: Url,
     /// Who says so, for messages.
     pub named: String,
+}
+
+/// Whether a URL may hold a key: providers put them into paths, queries and users.
+pub fn may_hold_key(url: &Url) -> bool {
+    !matches!(url.path(), "/" | "")
+        || url.query().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some()
 }
 
 /// A URL without what may be a key.

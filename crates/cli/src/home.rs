@@ -6,6 +6,7 @@
 //! <data>/wallets/<name>/password only for wallets the town made for itself: keys to play with, not to own things with
 //! <data>/chain, blobs, pool …    what the town's services keep
 //! <data>/workers/<name>          a worker's journal and cache
+//! <data>/locks/<chain>-<address> held while a service acts with that wallet
 //! <data>/scheduler, market/      what `oxec scheduler start` and `oxec market start` keep
 //! ```
 
@@ -114,6 +115,11 @@ impl Home {
     /// The wallet to act with: OXEC_PRIVATE_KEY, a keystore file, or a name in this folder.
     pub fn wallet(&self, common: &Common) -> anyhow::Result<Wallet> {
         if std::env::var_os("OXEC_PRIVATE_KEY").is_some() {
+            ensure!(
+                common.wallet == "default",
+                "two wallets are named: {:?} by --wallet (or OXEC_WALLET), and a key by OXEC_PRIVATE_KEY; name one",
+                common.wallet
+            );
             return Ok(Wallet::from_env("OXEC_PRIVATE_KEY")?);
         }
         let path = self.keystore(&common.wallet)?.with_context(|| {
@@ -133,6 +139,20 @@ impl Home {
 
     /// A wallet the town makes for itself and opens without asking.
     pub fn own_wallet(&self, name: &str) -> anyhow::Result<Wallet> {
+        // One at a time: two that start at once would both make one.
+        let wallets = self.folder.join("wallets");
+        fs::create_dir_all(&wallets)
+            .with_context(|| format!("cannot make the folder {}", wallets.display()))?;
+        let turn = wallets.join("making.lock");
+        let turn = fs::File::create(&turn)
+            .and_then(|file| file.lock().map(|()| file))
+            .with_context(|| format!("cannot lock {}", turn.display()))?;
+        let wallet = self.own_wallet_of_one(name);
+        drop(turn);
+        wallet
+    }
+
+    fn own_wallet_of_one(&self, name: &str) -> anyhow::Result<Wallet> {
         if let Some(path) = self.keystore(name)? {
             let password = self.own_password(&path)?.with_context(|| {
                 format!(
@@ -183,6 +203,30 @@ impl Home {
         Ok(wallets)
     }
 
+    /// Takes a wallet for one service on one chain, whose transactions it numbers; released when dropped, or when the
+    /// process ends however it ends.
+    pub fn lock_wallet(&self, wallet: &Wallet, chain_id: u64) -> anyhow::Result<fs::File> {
+        let address = wallet.address();
+        let name = format!("{chain_id}-{address}.lock");
+        lock(&self.folder.join("locks"), &name, || {
+            format!(
+                "another service acts with the wallet {address} on chain {chain_id}, and two with one key would get in \
+                 each other's way: stop it, or name another wallet with --wallet"
+            )
+        })
+    }
+
+    /// Whether this wallet's password lies beside it.
+    pub fn opens_unasked(&self, common: &Common) -> anyhow::Result<bool> {
+        if std::env::var_os("OXEC_PRIVATE_KEY").is_some() {
+            return Ok(false);
+        }
+        match self.keystore(&common.wallet)? {
+            Some(path) => Ok(self.own_password(&path)?.is_some()),
+            None => Ok(false),
+        }
+    }
+
     fn wallet_folder(&self, name: &str) -> anyhow::Result<PathBuf> {
         ensure!(
             !name.is_empty()
@@ -200,9 +244,10 @@ impl Home {
 
     /// The keystore file that `name` means.
     fn keystore(&self, name: &str) -> anyhow::Result<Option<PathBuf>> {
+        // A name means a wallet of this folder, whatever lies about where the command is given.
         let file = Path::new(name);
-        if file.is_file() {
-            return Ok(Some(file.to_owned()));
+        if name.contains(std::path::is_separator) {
+            return Ok(file.is_file().then(|| file.to_owned()));
         }
         let folder = self.folder.join("wallets").join(name);
         Ok(list(&folder)?.into_iter().find(|path| {
@@ -259,10 +304,28 @@ pub fn read_deployment(path: &Path) -> anyhow::Result<Deployment> {
     })
 }
 
-/// Writes such a file.
+/// Writes such a file, for everybody on the machine to read: services run as users of their own.
 pub fn write_deployment(path: &Path, deployment: &Deployment) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(deployment)? + "\n";
-    write_atomically(path, text.as_bytes())
+    let file = unfinished(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file()
+            .set_permissions(fs::Permissions::from_mode(0o644))
+            .with_context(|| format!("cannot make {} readable", path.display()))?;
+    }
+    finish(file, path, text.as_bytes())
+}
+
+/// Whether a file can be written there, as far as that can be known before.
+pub fn can_write(path: &Path) -> anyhow::Result<()> {
+    ensure!(
+        !path.is_dir(),
+        "cannot write {}: it is a folder",
+        path.display()
+    );
+    unfinished(path).map(drop)
 }
 
 /// The password: from `--password-file`, OXEC_PASSWORD, or the person at the terminal.
@@ -284,14 +347,22 @@ pub fn password(common: &Common, prompt: &str) -> anyhow::Result<String> {
 
 /// Writes all of `bytes` or nothing, into a file that only its owner can read (as `tempfile` makes them).
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    finish(unfinished(path)?, path, bytes)
+}
+
+/// A file beside `path` that will become it.
+fn unfinished(path: &Path) -> anyhow::Result<tempfile::NamedTempFile> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)
-        .with_context(|| format!("cannot write in {}", folder.display()))?;
+    tempfile::NamedTempFile::new_in(folder)
+        .with_context(|| format!("cannot write in {}", folder.display()))
+}
+
+fn finish(mut file: tempfile::NamedTempFile, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     file.write_all(bytes)
         .and_then(|()| file.as_file().sync_all())
         .with_context(|| format!("cannot write {}", path.display()))?;
@@ -331,4 +402,32 @@ fn default_folder() -> anyhow::Result<PathBuf> {
     let home = std::env::home_dir()
         .context("this machine names no home folder: say with --data where to keep things")?;
     Ok(home.join(".local/share/oxec"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_file_of_where_the_command_is_given() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home::at(folder.path());
+        assert!(Path::new("Cargo.toml").is_file());
+        assert_eq!(home.keystore("Cargo.toml").expect("looked"), None);
+        let file = home.keystore("./Cargo.toml").expect("looked");
+        assert_eq!(file, Some(PathBuf::from("./Cargo.toml")));
+    }
+
+    #[test]
+    fn two_that_want_the_same_new_wallet_get_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home::at(folder.path());
+        let make = || home.own_wallet("worker").expect("a wallet").address();
+        let (one, other) = std::thread::scope(|scope| {
+            let (one, other) = (scope.spawn(make), scope.spawn(make));
+            (one.join().expect("made"), other.join().expect("made"))
+        });
+        assert_eq!(one, other);
+        assert_eq!(home.wallets().expect("listed").len(), 1);
+    }
 }

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     arguments::{Chain, ChainDeploy, ChainStart},
-    context::{Context, bare},
+    context::{Context, bare, may_hold_key},
     home, roles,
 };
 
@@ -120,17 +120,36 @@ async fn deploy(context: Context, arguments: ChainDeploy) -> anyhow::Result<()> 
     let output = context.output;
     let rpc = rpc(&context)?;
     let file = std::path::absolute(&arguments.out)?;
-    // A file that cannot be read, or written over, is found out before anything is paid.
+    let wallet = context.wallet()?;
+    let owner = wallet.address();
+    let planned = sdk::deploy::planned(&rpc, owner).await?;
+    let chain_id = planned.chain_id;
+    ensure!(
+        arguments.play || roles::is_chain_for_play(chain_id) || !roles::is_known_to_all(owner)?,
+        "everybody has the key of {owner}, so everybody would own these contracts on chain {chain_id} and all their RLC: \
+         deploy with a wallet of your own (`oxec wallet create --wallet owner`), or with --play if that chain is a toy"
+    );
+    // A file that cannot be read, or must not be written over, is found out before anything is paid.
     let former = match file.exists() {
         true => Some(home::read_deployment(&file).with_context(|| {
             format!("{} is there already: choose another --out", file.display())
         })?),
         false => None,
     };
-    let wallet = context.wallet()?;
+    if let Some(former) = &former {
+        ensure!(
+            former.same_contracts(&planned),
+            "{} names other contracts (chain {}, hub {}): say with --out where to write these (chain {chain_id}, hub {}). \
+             Nothing was sent",
+            file.display(),
+            former.chain_id,
+            former.hub,
+            planned.hub
+        );
+    }
+    home::can_write(&file)?;
     output.say(format!(
-        "deploying as {} on {}",
-        wallet.address(),
+        "deploying as {owner} on chain {chain_id}, at {}",
         bare(&rpc)
     ));
     let deployed = sdk::deploy::deploy_telling(&rpc, &wallet, |done| {
@@ -154,20 +173,14 @@ async fn deploy(context: Context, arguments: ChainDeploy) -> anyhow::Result<()> 
         }
         error => error.into(),
     })?;
-    if let Some(former) = former {
-        ensure!(
-            former.same_contracts(&deployed.deployment),
-            "the contracts stand, but {} names others (chain {}, hub {}): say with --out where to write these (chain {}, hub {})",
-            file.display(),
-            former.chain_id,
-            former.hub,
-            deployed.deployment.chain_id,
-            deployed.deployment.hub
-        );
+    let mut deployment = deployed.deployment;
+    // Where nothing was to be done, what the file says of the block may be a person's word, and better than the node's.
+    if let Some(former) = former.filter(|_| deployed.transactions == 0) {
+        deployment.block = former.block;
     }
-    home::write_deployment(&file, &deployed.deployment)?;
+    home::write_deployment(&file, &deployment)?;
     let answer = Deployed {
-        deployment: deployed.deployment,
+        deployment,
         file,
         transactions: deployed.transactions,
         gas_used: deployed.gas_used,
@@ -199,9 +212,10 @@ async fn deploy(context: Context, arguments: ChainDeploy) -> anyhow::Result<()> 
 
 /// The URL to use elsewhere, as far as it may be shown: providers put keys into paths.
 fn without_keys(rpc: &Url) -> String {
-    match rpc.path() {
-        "/" | "" if rpc.query().is_none() && rpc.password().is_none() => bare(rpc),
-        _ => "<the same URL>".to_owned(),
+    if may_hold_key(rpc) {
+        "<the same URL>".to_owned()
+    } else {
+        bare(rpc)
     }
 }
 

@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::{
     arguments::Scheduler,
-    context::{Context, Place},
+    context::{Context, Place, bare, may_hold_key},
     home,
     offers::{self, Kept, Offers},
     output::Output,
@@ -52,6 +52,18 @@ pub async fn run(mut context: Context, scheduler: Scheduler) -> anyhow::Result<(
     let Scheduler::Start(arguments) = scheduler;
     let output = context.output;
     let Place { rpc, .. } = context.place()?;
+    let public_rpc = match arguments.public_rpc.clone() {
+        Some(public) => public,
+        None => {
+            ensure!(
+                !may_hold_key(&rpc),
+                "the pool tells everybody which node to use, and the URL of yours, at {}, may hold a key: say with \
+                 --public-rpc URL which one to tell (the same, if it is no secret)",
+                bare(&rpc)
+            );
+            rpc
+        }
+    };
     let market = market(&context)?;
     let chain = context.chain().await?;
     let folder = arguments
@@ -67,7 +79,11 @@ pub async fn run(mut context: Context, scheduler: Scheduler) -> anyhow::Result<(
     let wallet = context.service_wallet("scheduler")?;
     let sender = chain.sender(&wallet);
     let needs = "RLC to stake (30 % of its price per task)";
-    roles::provide(&chain, &wallet, Nrlc::rlc(town::POOL_RLC), needs, output).await?;
+    let _wallet = context
+        .home
+        .lock_wallet(&wallet, chain.deployment().chain_id)?;
+    let stake = Nrlc::rlc(town::POOL_RLC);
+    roles::provide(&context, &chain, &wallet, stake, needs).await?;
     deposit(&sender, arguments.deposit, output).await?;
     let workerpool = workerpool(&sender, &folder, arguments.workerpool).await?;
 
@@ -79,7 +95,7 @@ pub async fn run(mut context: Context, scheduler: Scheduler) -> anyhow::Result<(
             ..scheduler::Options::new(
                 workerpool,
                 folder.join("scheduler.sqlite"),
-                arguments.public_rpc.unwrap_or(rpc),
+                public_rpc,
                 runtime::profile().to_string(),
             )
         },

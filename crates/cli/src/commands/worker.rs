@@ -29,8 +29,11 @@ pub async fn run(mut context: Context, arguments: Worker) -> anyhow::Result<()> 
     let pool = context.pool()?;
     let wallet = context.service_wallet("worker")?;
     let info = sdk::pool::info(&pool).await?;
-    if let Some(path) = &context.common.deployment {
-        let known = home::read_deployment(path)?;
+    let known = context.common.deployment.as_deref();
+    let known = known
+        .map(|path| Ok::<_, anyhow::Error>((path, home::read_deployment(path)?)))
+        .transpose()?;
+    if let Some((path, known)) = &known {
         ensure!(
             known.same_contracts(&info.deployment),
             "the pool at {pool} settles on the hub {} of chain {}, not on the hub {} of chain {} that {} names: choose \
@@ -50,12 +53,26 @@ pub async fn run(mut context: Context, arguments: Worker) -> anyhow::Result<()> 
     let chain = Chain::connect(&rpc, info.deployment.clone())
         .await
         .with_context(|| format!("cannot use the pool's chain at {}", bare(&rpc)))?;
+    // A hub of the pool's own making could take whatever is approved to it.
+    if known.is_none() && !roles::is_for_play(&chain)? {
+        sdk::deploy::verify(&rpc, &info.deployment)
+            .await
+            .with_context(|| {
+                format!(
+                    "the contracts that the pool at {pool} names are not known to be good, and nothing is staked there: \
+                     get their deployment file from somebody you trust, and say --deployment FILE"
+                )
+            })?;
+    }
+    let _only = context
+        .home
+        .lock_wallet(&wallet, info.deployment.chain_id)?;
     roles::provide(
+        &context,
         &chain,
         &wallet,
         Nrlc::rlc(FAUCET_RLC),
         "RLC to stake",
-        output,
     )
     .await?;
 
@@ -70,6 +87,7 @@ pub async fn run(mut context: Context, arguments: Worker) -> anyhow::Result<()> 
         slots: arguments.slots,
         rpc: context.common.rpc.clone(),
         conduct: arguments.conduct,
+        deployment: Some(info.deployment.clone()),
         ..worker::Options::new(pool.clone(), &folder)
     };
     let handle = worker::Service::start(options, wallet.clone()).await?;

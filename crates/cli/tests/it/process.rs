@@ -32,6 +32,20 @@ fn oxec(data: &Path) -> Command {
     command
 }
 
+/// Runs a command that must fail, with a raw key in the environment; gives what it says.
+pub(crate) fn fail_with_key(data: &Path, key: &str, words: &[&str]) -> anyhow::Result<String> {
+    let output = oxec(data)
+        .args(words)
+        .env("OXEC_PRIVATE_KEY", key)
+        .output()?;
+    ensure!(
+        !output.status.success(),
+        "`oxec {}` succeeded",
+        words.join(" ")
+    );
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
 pub(crate) fn output(data: &Path, words: &[&str]) -> anyhow::Result<Output> {
     oxec(data)
         .args(words)

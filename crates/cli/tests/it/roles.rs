@@ -4,7 +4,7 @@ use anyhow::Context;
 use serde_json::Value;
 use testkit::errand;
 
-use crate::process::{Process, ask, fail};
+use crate::process::{Process, ask, fail, fail_with_key};
 
 const FREE: [&str; 2] = ["--listen", "127.0.0.1:0"];
 
@@ -210,6 +210,18 @@ fn a_bare_chain_gets_the_contracts_once_and_every_role_reads_the_file() -> anyho
     assert_eq!(told["hub"], first["hub"]);
     assert!(market.terminate()?.success());
 
+    // Every user of the machine may read where the contracts stand, and the block that a person put there is kept.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(file.metadata()?.permissions().mode() & 0o777, 0o644);
+    }
+    let mut corrected: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
+    assert_ne!(corrected["block"], 1);
+    corrected["block"] = 1.into();
+    std::fs::write(&file, corrected.to_string())?;
+    assert_eq!(ask(data, &deploy)?["block"], 1);
+
     // A file of other contracts is not written over.
     let other = std::fs::read_to_string(&file)?.replace("31337", "1");
     std::fs::write(&file, other)?;
@@ -220,6 +232,163 @@ fn a_bare_chain_gets_the_contracts_once_and_every_role_reads_the_file() -> anyho
         words.contains("chain 31337") && words.contains("chain 1"),
         "{words}"
     );
+    assert!(chain.terminate()?.success());
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_written_down_and_whom_everybody_could_rob_is_not_deployed() -> anyhow::Result<()>
+{
+    let folder = tempfile::tempdir()?;
+    let data = folder.path();
+    let start = ["chain", "start", "--bare", "--chain-id", "5"];
+    let (chain, told) = Process::start(data, &[&start[..], &FREE].concat())?;
+    let rpc = ["--rpc", text(&told, "url")?];
+    let phrase = data.join("phrase");
+    std::fs::write(&phrase, devchain::DEV_MNEMONIC)?;
+    let password = data.join("password");
+    std::fs::write(&password, "p")?;
+    let dev = [
+        "--wallet",
+        "dev",
+        "--password-file",
+        password.to_str().context("path")?,
+    ];
+    let phrase = ["--mnemonic-file", phrase.to_str().context("path")?];
+    ask(data, &[&dev[..], &["wallet", "import"], &phrase].concat())?;
+    let file = data.join("deployment.json");
+    let out = ["--out", file.to_str().context("path")?];
+    let deploy = [&rpc[..], &dev, &["chain", "deploy"], &out].concat();
+    let words = fail(data, &deploy)?;
+    assert!(
+        words.contains("chain 5") && words.contains("--play"),
+        "{words}"
+    );
+
+    // The file of another chain is in the way: nothing is paid before that is known.
+    let deploy = [&deploy[..], &["--play"]].concat();
+    let other = protocol::deployment::plan(1, alloy_primitives::Address::repeat_byte(1));
+    std::fs::write(&file, serde_json::to_string(&other.deployment)?)?;
+    let words = fail(data, &deploy)?;
+    assert!(
+        words.contains("--out") && words.contains("Nothing was sent"),
+        "{words}"
+    );
+    std::fs::remove_file(&file)?;
+    assert_eq!(ask(data, &deploy)?["transactions"], 18);
+    assert!(chain.terminate()?.success());
+    Ok(())
+}
+
+/// A pool's front door, which says whatever one likes.
+fn pool_that_says(info: Value) -> anyhow::Result<String> {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}", listener.local_addr()?);
+    std::thread::spawn(move || {
+        while let Ok((mut line, _)) = listener.accept() {
+            let _ = line.read(&mut [0; 4096]);
+            let body = info.to_string();
+            let _ = write!(
+                line,
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    Ok(url)
+}
+
+#[test]
+fn a_worker_stakes_nothing_at_contracts_of_the_pools_own_making() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path();
+    // A chain whose money may be real.
+    let start = ["chain", "start", "--chain-id", "5"];
+    let (chain, told) = Process::start(data, &[&start[..], &FREE].concat())?;
+    let rpc = text(&told, "url")?;
+    let genuine = std::fs::read_to_string(text(&told, "deployment")?)?;
+    let genuine: Value = serde_json::from_str(&genuine)?;
+    let says = |deployment: &Value| {
+        pool_that_says(serde_json::json!({
+            "workerpool": deployment["app_registry"],
+            "owner": deployment["deployer"],
+            "description": "",
+            "deployment": deployment,
+            "rpc": rpc,
+            "runtime_profile": "",
+            "workers": 0,
+        }))
+    };
+    // The true token, and a hub that takes whatever is approved to it.
+    let mut evil = genuine.clone();
+    evil["hub"] = genuine["dataset_registry"].clone();
+    let words = fail(data, &["worker", "--pool", &says(&evil)?])?;
+    assert!(
+        words.contains("--deployment") && words.contains("nothing is staked"),
+        "{words}"
+    );
+    // Those of a deployment like any other are known by their code; then only the money is missing.
+    let words = fail(data, &["worker", "--pool", &says(&genuine)?])?;
+    assert!(words.contains("nothing to pay gas with"), "{words}");
+    // And that the key lies about is said to whoever is asked for money.
+    assert!(words.contains("beside its password"), "{words}");
+    assert!(chain.terminate()?.success());
+    Ok(())
+}
+
+#[test]
+fn a_pool_does_not_tell_everybody_the_key_to_its_node() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path();
+    let file = data.join("deployment.json");
+    let plan = protocol::deployment::plan(1, alloy_primitives::Address::repeat_byte(1));
+    std::fs::write(&file, serde_json::to_string(&plan.deployment)?)?;
+    let deployment = ["--deployment", file.to_str().context("path")?];
+    for rpc in [
+        "http://127.0.0.1:1/v3/SECRET",
+        "http://127.0.0.1:1/?key=SECRET",
+        "http://SECRET@127.0.0.1:1",
+    ] {
+        let start = [&deployment[..], &["--rpc", rpc, "scheduler", "start"]].concat();
+        let words = fail(data, &start)?;
+        assert!(
+            words.contains("--public-rpc") && !words.contains("SECRET"),
+            "{words}"
+        );
+        let words = fail(data, &[&start[..], &["--public-rpc", rpc]].concat())?;
+        assert!(words.contains("cannot use the contracts"), "{words}");
+    }
+    Ok(())
+}
+
+#[test]
+fn two_services_do_not_act_with_one_key() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path();
+    let (chain, told) = Process::start(data, &[&["chain", "start"][..], &FREE].concat())?;
+    let (rpc, deployment) = (text(&told, "url")?, text(&told, "deployment")?);
+    let place = ["--rpc", rpc, "--deployment", deployment];
+    let start = [&place[..], &["scheduler", "start"], &FREE].concat();
+    let (first, _) = Process::start(data, &start)?;
+    let other = data.join("other");
+    let elsewhere = ["--folder", other.to_str().context("path")?];
+    let words = fail(data, &[&start[..], &elsewhere].concat())?;
+    assert!(
+        words.contains("--wallet") && words.contains("another service"),
+        "{words}"
+    );
+    assert!(first.terminate()?.success());
+    let (second, _) = Process::start(data, &[&start[..], &elsewhere].concat())?;
+    assert!(second.terminate()?.success());
+
+    let key = format!("0x{}", "11".repeat(32));
+    let words = fail_with_key(
+        data,
+        &key,
+        &[&place[..], &["--wallet", "mine", "account", "show"]].concat(),
+    )?;
+    assert!(words.contains("two wallets are named"), "{words}");
     assert!(chain.terminate()?.success());
     Ok(())
 }
