@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-// The RLC token: 87 million, minted once to the holder named at its creation and never again. It has no owner, no lock and no faucet:
-// nobody stands above a holder. Where a real RLC already lives on a chain, the hub is given that one instead.
+// The RLC token: 87 million, minted once to the holder named at its creation and never again. It has no owner, no lock and
+// no faucet: nobody stands above a holder. A hub knows the one token it was configured with; `oxec chain deploy` always
+// makes this one.
 
 import { IApprovalReceiver, IRLC } from "../interfaces/IRLC.sol";
 import { ERC20 } from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
