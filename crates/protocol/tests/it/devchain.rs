@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256, keccak256};
 use alloy_rlp::{Encodable, Header};
@@ -42,17 +43,21 @@ struct Node {
     began: u64,
 }
 
+fn connect(chain: &Devchain) -> BufReader<TcpStream> {
+    let stream = TcpStream::connect(chain.address()).expect("it listens");
+    stream.set_nodelay(true).expect("a socket");
+    BufReader::new(stream)
+}
+
 impl Node {
     fn start() -> Self {
         let runtime = tokio::runtime::Runtime::new().expect("threads");
         let chain = runtime
             .block_on(devchain::spawn(Config::default().with_contracts()))
             .expect("a free port");
-        let stream = TcpStream::connect(chain.address()).expect("it listens");
-        stream.set_nodelay(true).expect("a socket");
         let deployment = chain.deployment().expect("contracts at genesis").clone();
         let mut node = Self {
-            connection: BufReader::new(stream),
+            connection: connect(&chain),
             chain,
             _runtime: runtime,
             people: HashMap::new(),
@@ -258,19 +263,44 @@ fn events(receipt: &Value, hub: Address) -> Vec<Event> {
         .collect()
 }
 
+/// Plays something and takes it back, also if it panicked: the next life, and the shorter ones a failed life is shrunk
+/// to, begin where this one did.
+fn from_the_same_start<R>(node: &mut Node, play: impl FnOnce(&mut Node) -> R) -> R {
+    let start = node.get("evm_snapshot", json!([]));
+    let nonces = node.nonces.clone();
+    let played = catch_unwind(AssertUnwindSafe(|| play(node)));
+    if played.is_err() {
+        // Perhaps in the middle of an answer.
+        node.connection = connect(&node.chain);
+    }
+    assert_eq!(node.get("evm_revert", json!([start])), true);
+    node.nonces = nonces;
+    played.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
 #[test]
 fn the_twin_and_the_contracts_agree_on_a_node_too() {
     let (node, town) = Node::with_town();
     let directory = Directory::of(&town, &node.deployment);
     let node = std::cell::RefCell::new(node);
     let on_the_node = |acts: &[_]| -> Result<(), TestCaseError> {
-        let mut node = node.borrow_mut();
-        let start = node.get("evm_snapshot", json!([]));
-        let nonces = node.nonces.clone();
-        let outcome = live(&mut *node, &mut town.clone(), &mut directory.clone(), acts);
-        assert_eq!(node.get("evm_revert", json!([start])), true);
-        node.nonces = nonces;
-        outcome
+        from_the_same_start(&mut node.borrow_mut(), |node| {
+            live(node, &mut town.clone(), &mut directory.clone(), acts)
+        })
     };
     play_lives(ONE_IN, 0, on_the_node);
+}
+
+#[test]
+fn a_life_that_panics_leaves_no_trace_on_the_node() {
+    let (mut node, _) = Node::with_town();
+    let head = node.get("eth_blockNumber", json!([]));
+    let life = AssertUnwindSafe(|| {
+        from_the_same_start(&mut node, |node| -> () {
+            node.get("evm_mine", json!([]));
+            panic!("as a life does")
+        });
+    });
+    assert!(catch_unwind(life).is_err());
+    assert_eq!(node.get("eth_blockNumber", json!([])), head);
 }

@@ -3,13 +3,14 @@
 //!
 //! [`GOOD`] lists a good call of each verb, [`FAULTS`] what can be broken about it, verb by verb in the order in which the
 //! hub looks, and [`TAMPERED`] what no caller can bring about with the market's own contracts, so that the world has to
-//! be changed behind the hub's back first; the twin has no such back. Tests at the end see to it that the hub has no
-//! error without a fault here, and the contracts none without a test of their own in `contracts/test`.
+//! be changed behind the hub's back first; the twin has no such back. Tests at the end see to it that no verb of the hub
+//! checks what has no fault here at that verb, and that the contracts have no error without a test of their own in
+//! `contracts/test`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_sol_types::SolCall;
+use alloy_sol_types::{SolCall, SolInterface as _};
 use protocol::abi::Hub as abi;
 use protocol::model::{Call, Outcome, Refusal};
 use protocol::order::{
@@ -270,6 +271,16 @@ impl World {
         signer: &Person,
         change: impl FnOnce(&mut Orders),
     ) -> Try {
+        self.managing_signed(kind, close, |hash| signer.sign(hash), change)
+    }
+
+    fn managing_signed(
+        &self,
+        kind: Kind,
+        close: bool,
+        sign: impl FnOnce(B256) -> Bytes,
+        change: impl FnOnce(&mut Orders),
+    ) -> Try {
         let mut orders = self.town.orders(1, 1);
         change(&mut orders);
         let domain = self.town.hub.domain;
@@ -280,7 +291,7 @@ impl World {
                     order: orders.app.clone(),
                     operation: U256::from(operation),
                 };
-                let sign = signer.sign(domain.hash(&typed).0);
+                let sign = sign(domain.hash(&typed).0);
                 let order = orders.app.signed(Bytes::new()).into();
                 let operation = abi::AppOrderOperation {
                     order,
@@ -294,7 +305,7 @@ impl World {
                     order: orders.dataset.clone(),
                     operation: U256::from(operation),
                 };
-                let sign = signer.sign(domain.hash(&typed).0);
+                let sign = sign(domain.hash(&typed).0);
                 let order = orders.dataset.signed(Bytes::new()).into();
                 let operation = abi::DatasetOrderOperation {
                     order,
@@ -308,7 +319,7 @@ impl World {
                     order: orders.workerpool.clone(),
                     operation: U256::from(operation),
                 };
-                let sign = signer.sign(domain.hash(&typed).0);
+                let sign = sign(domain.hash(&typed).0);
                 let order = orders.workerpool.signed(Bytes::new()).into();
                 let operation = abi::WorkerpoolOrderOperation {
                     order,
@@ -322,7 +333,7 @@ impl World {
                     order: orders.request.clone(),
                     operation: U256::from(operation),
                 };
-                let sign = signer.sign(domain.hash(&typed).0);
+                let sign = sign(domain.hash(&typed).0);
                 let order = orders.request.signed(Bytes::new()).into();
                 let operation = abi::RequestOrderOperation {
                     order,
@@ -401,6 +412,87 @@ impl World {
     }
 }
 
+impl World {
+    /// The same by other verbs that have to look at the same.
+    fn by_other_verbs(&self, call: Call, verb: &abi::HubCalls) -> Vec<(&'static str, Try)> {
+        use abi::HubCalls as Verb;
+        let hub = |name, verb| (name, (call, Deed::Hub(Box::new(verb))));
+        match verb.clone() {
+            Verb::deposit(verb) => {
+                let (amount, target) = (verb.amount, call.sender);
+                let (amounts, targets) = (vec![amount], vec![target]);
+                vec![
+                    hub("depositFor", abi::depositForCall { amount, target }.verb()),
+                    hub(
+                        "depositForArray",
+                        abi::depositForArrayCall { amounts, targets }.verb(),
+                    ),
+                ]
+            }
+            Verb::depositFor(verb) => {
+                let (amounts, targets) = (vec![verb.amount], vec![verb.target]);
+                vec![hub(
+                    "depositForArray",
+                    abi::depositForArrayCall { amounts, targets }.verb(),
+                )]
+            }
+            Verb::withdraw(verb) => {
+                let (amount, target) = (verb.amount, call.sender);
+                vec![hub(
+                    "withdrawTo",
+                    abi::withdrawToCall { amount, target }.verb(),
+                )]
+            }
+            Verb::matchOrders(verb) => {
+                let by_requester = verb.requestorder.requester == call.sender;
+                let data = verb.abi_encode().into();
+                let sponsored = abi::sponsorMatchOrdersCall {
+                    apporder: verb.apporder,
+                    datasetorder: verb.datasetorder,
+                    workerpoolorder: verb.workerpoolorder,
+                    requestorder: verb.requestorder,
+                };
+                let sponsor = self.town.sponsor.address;
+                let mut others = vec![("sponsorMatchOrders", self.verb(sponsor, sponsored))];
+                if by_requester {
+                    others.push(("receiveApproval", self.paying_in(call.sender, data)));
+                }
+                others
+            }
+            Verb::initialize(verb) => {
+                let (dealid, idx) = (vec![verb.dealid], vec![verb.idx]);
+                vec![
+                    hub(
+                        "initializeArray",
+                        abi::initializeArrayCall {
+                            dealid: dealid.clone(),
+                            idx: idx.clone(),
+                        }
+                        .verb(),
+                    ),
+                    hub(
+                        "initializeAndClaimArray",
+                        abi::initializeAndClaimArrayCall { dealid, idx }.verb(),
+                    ),
+                ]
+            }
+            Verb::claim(verb) => {
+                let taskid = vec![verb.taskid];
+                vec![hub("claimArray", abi::claimArrayCall { taskid }.verb())]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Whether only who calls is refused for it: a requester without money, where somebody else pays, or pays in just then.
+fn is_the_payers(world: &World, refusal: &Refusal) -> bool {
+    let Refusal::Hub(error) = refusal else {
+        return false;
+    };
+    matches!(&**error, abi::HubErrors::InsufficientBalance(error) if error.account == world.requester())
+}
+
 /// The four kinds of order.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -466,10 +558,53 @@ fn one_broken_thing_is_refused_with_exactly_its_error() {
 }
 
 #[test]
+fn what_one_verb_refuses_its_like_refuse_too() {
+    let mut tried = 0;
+    for (verb, broken, fault) in FAULTS {
+        let mut world = World::new();
+        let ((call, deed), expected) = fault(&mut world);
+        let Deed::Hub(good_verb) = deed else {
+            continue;
+        };
+        for (other, attempt) in world.by_other_verbs(call, &good_verb) {
+            if *verb == "matchOrders" && is_the_payers(&world, &expected) {
+                continue;
+            }
+            tried += 1;
+            let (on_chain, on_paper) = world.play(attempt);
+            assert_eq!(
+                on_chain,
+                Err(expected.clone()),
+                "{other} as {verb}, {broken}, on the contracts"
+            );
+            assert_eq!(
+                on_paper,
+                Err(expected.clone()),
+                "{other} as {verb}, {broken}, on the twin"
+            );
+        }
+    }
+    assert!(tried > 100, "only {tried} were tried");
+}
+
+#[test]
 fn what_no_caller_can_bring_about_is_refused_all_the_same() {
     for (verb, broken, fault) in TAMPERED {
         let mut world = World::new();
         let (sender, to, data, expected) = fault(&mut world);
+        if to == world.town.hub.address()
+            && let Ok(hubs) = abi::HubCalls::abi_decode(&data)
+        {
+            for (other, attempt) in world.by_other_verbs(world.call(sender), &hubs) {
+                let (sender, to, data, _) = world.raw(attempt, Refusal::Silent);
+                let (outcome, _) = world.chain.play(world.call(sender), to, data);
+                assert_eq!(
+                    outcome,
+                    Err(expected.clone()),
+                    "{other} as {verb}, {broken}"
+                );
+            }
+        }
         let (outcome, _) = world.chain.play(world.call(sender), to, data);
         let mut refusal = outcome.expect_err(broken);
         // How much gas is left where it is missing is for the gas snapshots.
@@ -497,6 +632,156 @@ fn every_error_of_the_hub_has_its_fault() {
         .filter(|error| !met.contains(error))
         .collect();
     assert!(missing.is_empty(), "errors without a fault: {missing:?}");
+}
+
+/// Errors that stand in what a verb calls by name, and that it cannot answer with all the same; and why.
+const NOT_OF_THE_VERB: &[(&str, &[&str], &str)] = &[
+    ("deposit", &["ZeroAddress"], "the caller is somebody"),
+    ("recover", &["ZeroAddress"], "the hub has an owner"),
+    ("matchOrders", PAYS_IN_ONLY, SAME_NAMES),
+    ("sponsorMatchOrders", PAYS_IN_ONLY, SAME_NAMES),
+    ("receiveApproval", &["ResultsTooLong"], SAME_NAMES),
+    (
+        "receiveApproval",
+        &["ZeroAddress", "AmountTooLarge", "TokenTransferFailed"],
+        "only a sound token can call it, and names a payer",
+    ),
+    (
+        "initializeAndClaimArray",
+        &["TaskNotClaimable"],
+        "what was just started may be claimed",
+    ),
+    ("computeDealVolume", &["VolumeTooLarge"], NOT_ON_PAPER),
+    ("verifySignature", &["InvalidSignatureLength"], NOT_ON_PAPER),
+    (
+        "verifyPresignatureOrSignature",
+        &["InvalidSignatureLength"],
+        NOT_ON_PAPER,
+    ),
+];
+
+const SAME_NAMES: &str = "`_match` is also what a payment matches by, and `record` what keeps a result as well as a deal";
+const NOT_ON_PAPER: &str = "the twin does not have this view";
+const PAYS_IN_ONLY: &[&str] = &[
+    "CallerIsNotTheRequester",
+    "OperationFailed",
+    "UnsupportedOperation",
+    "ResultsTooLong",
+];
+
+/// Whatever a verb checks has a fault at that very verb, not only at another that checks the same.
+#[test]
+fn every_check_of_every_verb_has_its_fault_there() {
+    let mut met = BTreeSet::new();
+    for (verb, _, fault) in FAULTS {
+        let mut world = World::new();
+        let ((call, deed), refusal) = fault(&mut world);
+        let verb = match verb {
+            &"a payment through the token" => "receiveApproval",
+            verb => verb,
+        };
+        met.insert((verb, name(&refusal)));
+        if let Deed::Hub(hubs) = deed {
+            for (other, _) in world.by_other_verbs(call, &hubs) {
+                met.insert((other, name(&refusal)));
+            }
+        }
+    }
+    for (verb, _, fault) in TAMPERED {
+        let mut world = World::new();
+        let (sender, _, data, refusal) = fault(&mut world);
+        met.insert((verb, name(&refusal)));
+        if let Ok(hubs) = abi::HubCalls::abi_decode(&data) {
+            for (other, _) in world.by_other_verbs(world.call(sender), &hubs) {
+                met.insert((other, name(&refusal)));
+            }
+        }
+    }
+
+    let functions = functions_of_the_hub();
+    let errors: BTreeSet<_> = errors_of_the_hub().into_iter().collect();
+    let (mut checks, mut missing) = (0, Vec::new());
+    for (verb, _) in named_in_the_abi("function") {
+        for error in errors_within(&verb, &functions, &errors) {
+            let excepted = NOT_OF_THE_VERB
+                .iter()
+                .any(|(excepted, errors, _)| *excepted == verb && errors.contains(&&*error));
+            checks += 1;
+            if !excepted && !met.contains(&(&*verb, error.clone())) {
+                missing.push(format!("{verb}: {error}"));
+            }
+        }
+    }
+    assert!(checks > 200, "only {checks} checks were found");
+    assert!(missing.is_empty(), "checks without a fault: {missing:#?}");
+}
+
+/// The bodies of the hub's functions, by name.
+fn functions_of_the_hub() -> BTreeMap<String, String> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/src");
+    let mut text = String::new();
+    for part in ["stages", "libraries"] {
+        read_all(&folder.join(part), &mut text);
+    }
+    let code: String = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n");
+    let mut functions = BTreeMap::<String, String>::new();
+    for part in code.split("function ").skip(1) {
+        let Some((name, rest)) = part.split_once('(') else {
+            continue;
+        };
+        let Some(open) = rest.find('{') else {
+            continue;
+        };
+        // Declared in an interface only.
+        if rest.find(';').is_some_and(|end| end < open) {
+            continue;
+        }
+        let mut depth = 0;
+        let end = rest[open..].find(|letter| {
+            depth += i32::from(letter == '{') - i32::from(letter == '}');
+            depth == 0
+        });
+        let body = &rest[open..open + end.expect("a body ends")];
+        functions.entry(name.to_owned()).or_default().push_str(body);
+    }
+    functions
+}
+
+/// The errors that a function may answer with, itself or by what it calls.
+fn errors_within(
+    verb: &str,
+    functions: &BTreeMap<String, String>,
+    errors: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    let mut ahead = vec![verb];
+    while let Some(function) = ahead.pop() {
+        let Some(body) = functions.get(function) else {
+            continue;
+        };
+        if !seen.insert(function) {
+            continue;
+        }
+        // Whatever stands before an opening bracket is called.
+        for before in body.split('(') {
+            let called = before
+                .rsplit(|letter: char| !letter.is_alphanumeric() && letter != '_')
+                .next()
+                .unwrap_or_default();
+            let what_of = &before[..before.len() - called.len()];
+            if errors.contains(called) {
+                found.insert(called.to_owned());
+            } else if !what_of.ends_with(").") {
+                // `IERC20(token).transfer(…)` is another contract's.
+                ahead.push(called);
+            }
+        }
+    }
+    found
 }
 
 #[test]

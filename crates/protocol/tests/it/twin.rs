@@ -270,3 +270,38 @@ fn depositing_and_matching_in_one_step_agrees_too() {
     }
     assert_eq!(town.hub.deals.len(), 1);
 }
+
+/// A twin that loses something in a step is told from the contracts, which keep it.
+#[test]
+fn what_the_twin_forgets_is_compared_too() {
+    let (mut chain, mut town) = start();
+    let matching = town.matching(&town.orders(1, 1));
+    let deed = Deed::Hub(Box::new(matching.verb()));
+    let (sender, time) = (town.requester.address, town.time);
+    let call = Call { sender, time };
+    let (on_chain, _) = play(&mut chain, &town, call, &deed);
+    assert_eq!(town.play_deed(call, deed), on_chain);
+
+    let worker = town.workers[3].address;
+    type Forgetting = (&'static str, fn(&mut Hub, Address));
+    let losses: [Forgetting; 5] = [
+        ("what is used of orders", |hub, _| hub.consumed.clear()),
+        ("deals", |hub, _| hub.deals.clear()),
+        ("accounts", |hub, _| hub.accounts.clear()),
+        ("a score", |hub, worker| {
+            hub.scores.remove(&worker);
+        }),
+        ("who holds the token", |hub, _| hub.token.balances.clear()),
+    ];
+    for (what, forget) in losses {
+        let mut forgetful = town.hub.clone();
+        forget(&mut forgetful, worker);
+        let nouns = changed(&town.hub, &forgetful);
+        assert!(
+            nouns
+                .into_iter()
+                .any(|noun| compare(&mut chain, &forgetful, noun).is_err()),
+            "nobody saw that the twin forgot {what}"
+        );
+    }
+}

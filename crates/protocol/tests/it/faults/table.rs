@@ -8,9 +8,9 @@
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall;
 use protocol::abi::{Hub as abi, RLC};
-use protocol::contribution::{ContributionStatus, hash, seal};
+use protocol::contribution::{ContributionStatus, authorization_hash, hash, message_hash, seal};
 use protocol::model::Refusal;
-use protocol::order::Tag;
+use protocol::order::{Order as _, Tag};
 use protocol::payment::Nrlc;
 use protocol::result::Digest;
 use protocol::task::TaskStatus;
@@ -212,6 +212,20 @@ pub(super) const FAULTS: &[Fault] = &[
         };
         (w.verb(w.requester(), verb), Refusal::Overflow)
     }),
+    ("increaseAllowance", "of nobody", |w| {
+        let verb = abi::increaseAllowanceCall {
+            spender: Address::ZERO,
+            added: U256::ONE,
+        };
+        (w.verb(w.requester(), verb), error!(ZeroAddress {}))
+    }),
+    ("decreaseAllowance", "of nobody", |w| {
+        let verb = abi::decreaseAllowanceCall {
+            spender: Address::ZERO,
+            subtracted: U256::ZERO,
+        };
+        (w.verb(w.requester(), verb), error!(ZeroAddress {}))
+    }),
     ("decreaseAllowance", "below nothing", |w| {
         w.lent(5);
         let (owner, spender) = (w.requester(), w.town.sponsor.address);
@@ -266,6 +280,14 @@ pub(super) const FAULTS: &[Fault] = &[
             )
         },
     ),
+    ("approveAndCall", "nobody", |w| {
+        let verb = abi::approveAndCallCall {
+            spender: Address::ZERO,
+            value: U256::ONE,
+            data: Bytes::new(),
+        };
+        (w.verb(w.requester(), verb), error!(ZeroAddress {}))
+    }),
     ("approveAndCall", "to an account without code", |w| {
         let verb = abi::approveAndCallCall {
             spender: NOBODY,
@@ -303,6 +325,24 @@ pub(super) const FAULTS: &[Fault] = &[
             w.hash(&w.town.orders(1, 1).request),
         )
     }),
+    ("manageAppOrder", "a signature of the wrong length", |w| {
+        w.misspelled(Kind::App)
+    }),
+    (
+        "manageDatasetOrder",
+        "a signature of the wrong length",
+        |w| w.misspelled(Kind::Dataset),
+    ),
+    (
+        "manageWorkerpoolOrder",
+        "a signature of the wrong length",
+        |w| w.misspelled(Kind::Workerpool),
+    ),
+    (
+        "manageRequestOrder",
+        "a signature of the wrong length",
+        |w| w.misspelled(Kind::Request),
+    ),
     ("manageAppOrder", "an app that is no contract", |w| {
         let attempt = w.by_owner(Kind::App, false, |orders| orders.app.app = NOBODY);
         (attempt, error!(AssetWithoutOwner { asset: NOBODY }))
@@ -711,6 +751,26 @@ pub(super) const FAULTS: &[Fault] = &[
             error!(InvalidSignatureLength { length: number(66) }),
         )
     }),
+    (
+        "matchOrders",
+        "a dataset's signature of the wrong length",
+        |w| {
+            (
+                w.spoiled(|verb| verb.datasetorder.sign = Bytes::from_static(b"short")),
+                error!(InvalidSignatureLength { length: number(5) }),
+            )
+        },
+    ),
+    (
+        "matchOrders",
+        "a requester's signature of the wrong length",
+        |w| {
+            (
+                w.spoiled(|verb| verb.requestorder.sign = Bytes::from_static(b"short")),
+                error!(InvalidSignatureLength { length: number(5) }),
+            )
+        },
+    ),
     ("matchOrders", "no signature, and none on chain", |w| {
         let attempt = w.spoiled(|verb| verb.workerpoolorder.sign = Bytes::new());
         (
@@ -958,6 +1018,26 @@ pub(super) const FAULTS: &[Fault] = &[
     ),
     (
         "assertDatasetDealCompatibility",
+        "a signature of the wrong length",
+        |w| {
+            let deal = w.deal(without_dataset);
+            let verb = abi::assertDatasetDealCompatibilityCall {
+                datasetorder: w
+                    .town
+                    .orders(1, 1)
+                    .dataset
+                    .signed(Bytes::from_static(b"short"))
+                    .into(),
+                dealid: deal.0,
+            };
+            (
+                w.verb(NOBODY, verb),
+                error!(InvalidSignatureLength { length: number(5) }),
+            )
+        },
+    ),
+    (
+        "assertDatasetDealCompatibility",
         "there is no such deal",
         |w| {
             (
@@ -1180,6 +1260,56 @@ pub(super) const FAULTS: &[Fault] = &[
             )
         },
     ),
+    (
+        "contribute",
+        "with an authorization for another task",
+        |w| {
+            let task = w.task(nothing);
+            let other = w.authorization(w.worker(0), NO_TASK, Address::ZERO);
+            let attempt = w.contribution(0, task, TRUTH, |verb| verb.authorizationSign = other);
+            (attempt, unauthorized(w, task, Address::ZERO, w.scheduler()))
+        },
+    ),
+    (
+        "contribute",
+        "with an authorization for another enclave",
+        |w| {
+            let task = w.task(confidential);
+            let other = w.authorization(w.worker(0), task, NOBODY);
+            let attempt = w.contribution(0, task, TRUTH, |verb| verb.authorizationSign = other);
+            let enclave = w.town.enclave.address;
+            (attempt, unauthorized(w, task, enclave, w.scheduler()))
+        },
+    ),
+    (
+        "contribute",
+        "with an enclave's signature of the wrong length",
+        |w| {
+            let task = w.task(confidential);
+            let attempt = w.contribution(0, task, TRUTH, |verb| {
+                verb.enclaveSign = Bytes::from_static(b"short")
+            });
+            (
+                attempt,
+                error!(InvalidSignatureLength { length: number(5) }),
+            )
+        },
+    ),
+    (
+        "contribute",
+        "from an enclave that signed another result",
+        |w| {
+            let task = w.task(confidential);
+            let refusal = error!(InvalidEnclaveSignature {
+                taskid: task.0,
+                enclave: w.town.enclave.address
+            });
+            (
+                w.contribution(0, task, TRUTH, |verb| verb.resultHash = hash(task, LIE)),
+                refusal,
+            )
+        },
+    ),
     ("contribute", "from an enclave that did not sign", |w| {
         let task = w.task(confidential);
         let sign = w.town.sponsor.sign(task.0);
@@ -1225,6 +1355,32 @@ pub(super) const FAULTS: &[Fault] = &[
         });
         (w.reveal(0, task, TRUTH), refusal)
     }),
+    ("reveal", "after the end", |w| {
+        let task = w.completed();
+        let refusal = error!(TaskNotRevealing {
+            taskid: task.0,
+            status: TaskStatus::Completed as u8
+        });
+        (w.reveal(0, task, TRUTH), refusal)
+    }),
+    (
+        "reveal",
+        "what was rejected when the task was reopened",
+        |w| {
+            let task = w.revealing(nothing);
+            w.wait(2 * T);
+            let attempt = w.reopening(task);
+            w.done(attempt);
+            w.contributed(1, task, TRUTH);
+            let status = ContributionStatus::Rejected as u8;
+            let refusal = error!(NothingToReveal {
+                taskid: task.0,
+                worker: w.worker(0),
+                status
+            });
+            (w.reveal(0, task, TRUTH), refusal)
+        },
+    ),
     ("reveal", "in the second after the time for it", |w| {
         let task = w.revealing(nothing);
         let deadline = U256::from(w.town.time + 2 * T);
@@ -1537,6 +1693,20 @@ pub(super) const FAULTS: &[Fault] = &[
     ),
     (
         "contributeAndFinalize",
+        "without data where somebody waits for them",
+        |w| {
+            let task = w.task(|orders| orders.request.callback = GROUP);
+            let dataDigest = Digest::of_callback(&Bytes::new()).0;
+            let refusal = error!(CallbackDataMismatch {
+                taskid: task.0,
+                dataDigest,
+                resultDigest: TRUTH.0
+            });
+            (w.one_step(task, |_| {}), refusal)
+        },
+    ),
+    (
+        "contributeAndFinalize",
         "outside of the enclave that is asked for",
         |w| {
             let task = w.task(confidential);
@@ -1552,6 +1722,76 @@ pub(super) const FAULTS: &[Fault] = &[
             let sign = w.town.sponsor.sign(task.0);
             let attempt = w.one_step(task, |verb| verb.authorizationSign = sign);
             (attempt, unauthorized(w, task, Address::ZERO, w.scheduler()))
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "with another worker's authorization",
+        |w| {
+            let task = w.task(nothing);
+            let sign = w.town.authorization(w.worker(1), task, Address::ZERO);
+            let attempt = w.one_step(task, |verb| verb.authorizationSign = sign);
+            (attempt, unauthorized(w, task, Address::ZERO, w.scheduler()))
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "with an authorization for another task",
+        |w| {
+            let task = w.task(nothing);
+            let other = w.authorization(w.worker(0), NO_TASK, Address::ZERO);
+            let attempt = w.one_step(task, |verb| verb.authorizationSign = other);
+            (attempt, unauthorized(w, task, Address::ZERO, w.scheduler()))
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "with an authorization for another enclave",
+        |w| {
+            let task = w.task(confidential);
+            let other = w.authorization(w.worker(0), task, NOBODY);
+            let attempt = w.one_step(task, |verb| verb.authorizationSign = other);
+            let enclave = w.town.enclave.address;
+            (attempt, unauthorized(w, task, enclave, w.scheduler()))
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "from an enclave, sent by the scheduler where a broker sends",
+        |w| {
+            let task = w.task(confidential);
+            let broker = w.town.broker.address;
+            let setting = w.by_governor(abi::setTeeBrokerCall { teebroker: broker });
+            w.done(setting);
+            let enclave = w.town.enclave.address;
+            (
+                w.one_step(task, |_| {}),
+                unauthorized(w, task, enclave, broker),
+            )
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "with an enclave's signature of the wrong length",
+        |w| {
+            let task = w.task(confidential);
+            let attempt = w.one_step(task, |verb| verb.enclaveSign = Bytes::from_static(b"short"));
+            (
+                attempt,
+                error!(InvalidSignatureLength { length: number(5) }),
+            )
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "from an enclave that signed another result",
+        |w| {
+            let task = w.task(confidential);
+            let refusal = error!(InvalidEnclaveSignature {
+                taskid: task.0,
+                enclave: w.town.enclave.address
+            });
+            (w.one_step(task, |verb| verb.resultDigest = LIE.0), refusal)
         },
     ),
     (
@@ -1612,6 +1852,19 @@ pub(super) const FAULTS: &[Fault] = &[
     }),
     ("claim", "in the last second", |w| {
         let task = w.task(nothing);
+        let deadline = U256::from(w.town.time + 10 * T);
+        w.wait(10 * T - 1);
+        (
+            w.claiming(task),
+            error!(FinalDeadlineAhead {
+                taskid: task.0,
+                deadline,
+                time: deadline - U256::ONE
+            }),
+        )
+    }),
+    ("claim", "what waits for reveals, in the last second", |w| {
+        let task = w.revealing(nothing);
         let deadline = U256::from(w.town.time + 10 * T);
         w.wait(10 * T - 1);
         (
@@ -1803,6 +2056,21 @@ impl World {
     fn rlc(&self) -> Address {
         use crate::law::Law;
         self.chain.deployment().rlc
+    }
+
+    /// What the scheduler would sign for a worker.
+    fn authorization(&self, worker: Address, task: TaskId, enclave: Address) -> Bytes {
+        let hash = message_hash(authorization_hash(worker, task, enclave));
+        self.town.scheduler.sign(hash)
+    }
+
+    /// An operation on an order whose owner's signature cannot be one.
+    fn misspelled(&self, kind: Kind) -> (super::Try, Refusal) {
+        let attempt = self.managing_signed(kind, false, |_| Bytes::from_static(b"short"), |_| {});
+        (
+            attempt,
+            error!(InvalidSignatureLength { length: number(5) }),
+        )
     }
 
     fn untagged(&self, change: impl FnOnce(&mut crate::town::Orders)) -> (super::Try, Refusal) {

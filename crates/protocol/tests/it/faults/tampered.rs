@@ -23,6 +23,8 @@ type Tampered = (
 
 /// A contract that answers 101 to everything.
 const A_HUNDRED_AND_ONE: [u8; 8] = hex!("60655f5260205ff3");
+/// A contract that answers 2⁹⁶ to everything: 1 << 96.
+const MORE_THAN_96_BITS: [u8; 12] = hex!("600160601b5f5260205ff300");
 /// A contract that answers no to everything.
 const NO: [u8; 7] = hex!("5f5f5260205ff3");
 /// The code every deal and result is made with.
@@ -164,6 +166,149 @@ pub(super) const TAMPERED: &[Tampered] = &[
             }),
         )
     }),
+    (
+        "finalize",
+        "a result in whose place something stands",
+        |w| {
+            let task = w.revealed(nothing);
+            w.occupied(task.0);
+            let attempt = w.finalizing(task, |_| {});
+            w.raw(attempt, error!(ContentNotWritten { key: task.0 }))
+        },
+    ),
+    (
+        "finalize",
+        "the scheduler's stake is not frozen any more",
+        |w| {
+            let task = w.revealed(nothing);
+            let refusal = w.thawed(w.scheduler(), Nrlc::rlc(3));
+            let attempt = w.finalizing(task, |_| {});
+            w.raw(attempt, refusal)
+        },
+    ),
+    (
+        "finalize",
+        "the worker's stake is not frozen any more",
+        |w| {
+            let task = w.revealed(nothing);
+            let refusal = w.thawed(w.worker(0), Nrlc::rlc(3));
+            let attempt = w.finalizing(task, |_| {});
+            w.raw(attempt, refusal)
+        },
+    ),
+    ("finalize", "the hub has nothing to pay with", |w| {
+        let task = w.revealed(nothing);
+        let refusal = w.plundered(Nrlc::rlc(1));
+        let attempt = w.finalizing(task, |_| {});
+        w.raw(attempt, refusal)
+    }),
+    (
+        "claim",
+        "the scheduler's stake is not frozen any more",
+        |w| {
+            let task = w.task(nothing);
+            let refusal = w.thawed(w.scheduler(), Nrlc::rlc(3));
+            w.wait(10 * T);
+            let attempt = w.claiming(task);
+            w.raw(attempt, refusal)
+        },
+    ),
+    ("claim", "the worker's stake is not frozen any more", |w| {
+        let task = w.revealing(nothing);
+        let refusal = w.thawed(w.worker(0), Nrlc::rlc(3));
+        w.wait(10 * T);
+        let attempt = w.claiming(task);
+        w.raw(attempt, refusal)
+    }),
+    (
+        "initializeAndClaimArray",
+        "the requester's money is not frozen any more",
+        |w| {
+            let deal = w.deal(nothing);
+            let refusal = w.thawed(w.requester(), Nrlc::rlc(13));
+            w.wait(10 * T);
+            let verb = abi::initializeAndClaimArrayCall {
+                dealid: vec![deal.0],
+                idx: vec![U256::ZERO],
+            };
+            w.raw(w.verb(NOBODY, verb), refusal)
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "a result in whose place something stands",
+        |w| {
+            let task = w.task(nothing);
+            w.occupied(task.0);
+            let attempt = w.one_step(task, |_| {});
+            w.raw(attempt, error!(ContentNotWritten { key: task.0 }))
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "the requester's money is not frozen any more",
+        |w| {
+            let task = w.task(nothing);
+            let refusal = w.thawed(w.requester(), Nrlc::rlc(13));
+            let attempt = w.one_step(task, |_| {});
+            w.raw(attempt, refusal)
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "the scheduler's stake is not frozen any more",
+        |w| {
+            let task = w.task(nothing);
+            let refusal = w.thawed(w.scheduler(), Nrlc::rlc(3));
+            let attempt = w.one_step(task, |_| {});
+            w.raw(attempt, refusal)
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "the hub has nothing to pay with",
+        |w| {
+            let task = w.task(nothing);
+            let refusal = w.plundered(Nrlc::rlc(1));
+            let attempt = w.one_step(task, |_| {});
+            w.raw(attempt, refusal)
+        },
+    ),
+    (
+        "contributeAndFinalize",
+        "less gas than the callback is owed",
+        |w| {
+            let needed = U256::MAX;
+            w.write(U256::from(CALLBACK_GAS), needed);
+            let data = Bytes::from_static(b"data");
+            let digest = protocol::result::Digest::of_callback(&data).0;
+            let task = w.task(|orders| orders.request.callback = WALLET);
+            let attempt = w.one_step(task, |verb| {
+                (verb.resultDigest, verb.resultsCallback) = (digest, data)
+            });
+            w.raw(
+                attempt,
+                error!(CallbackGasMissing {
+                    left: U256::ZERO,
+                    needed
+                }),
+            )
+        },
+    ),
+    ("recover", "more money than the hub counts", |w| {
+        let limit = (U256::ONE << 96) - U256::ONE;
+        // The token says that the hub holds 2⁹⁶, one more than it can count.
+        w.write(U256::from(HOUSE), limit);
+        w.chain.put(w.chain.deployment().rlc, &MORE_THAN_96_BITS);
+        let attempt = w.by_governor(abi::recoverCall {});
+        w.raw(
+            attempt,
+            error!(AmountTooLarge {
+                amount: U256::ONE,
+                limit: U256::ZERO
+            }),
+        )
+    }),
     ("importScore", "a second time", |w| {
         // A former hub whose scores are great numbers.
         w.write(
@@ -211,7 +356,38 @@ pub(super) const TAMPERED: &[Tampered] = &[
 ];
 
 impl World {
-    fn raw(&self, (call, deed): Try, refusal: Refusal) -> (Address, Address, Bytes, Refusal) {
+    /// Something else stands where the hub would write this.
+    fn occupied(&mut self, key: B256) {
+        let place = self.town.hub.address().create2(key, keccak256(INIT_CODE));
+        self.chain.put(place, &NO);
+    }
+
+    /// An account loses all it has in the hub, balance and frozen; what the hub says to who needs so much of it.
+    fn thawed(&mut self, account: Address, needed: Nrlc) -> Refusal {
+        self.write(score_word(account), U256::ZERO);
+        error!(InsufficientFrozen {
+            account,
+            frozen: U256::ZERO,
+            needed: needed.0
+        })
+    }
+
+    /// The hub's own balance, all that is frozen, is gone; what it says who has to be paid so much.
+    fn plundered(&mut self, needed: Nrlc) -> Refusal {
+        let supply = self.read(U256::from(HOUSE)) & ((U256::ONE << 96) - U256::ONE);
+        self.write(U256::from(HOUSE), supply);
+        error!(InsufficientBalance {
+            account: self.town.hub.address(),
+            balance: U256::ZERO,
+            needed: needed.0
+        })
+    }
+
+    pub(super) fn raw(
+        &self,
+        (call, deed): Try,
+        refusal: Refusal,
+    ) -> (Address, Address, Bytes, Refusal) {
         let (to, data) = deed.transaction(call.sender, &self.town, self.chain.deployment());
         (call.sender, to, data, refusal)
     }
