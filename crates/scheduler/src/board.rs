@@ -846,7 +846,7 @@ impl State {
             for replica in after.revealed() {
                 self.remember(replica.worker, true);
             }
-            if after.result.is_none() {
+            if after.result().is_none() {
                 self.counters.finished_unchecked += 1;
                 tracing::warn!(
                     task.id = %after.id,
@@ -1075,7 +1075,7 @@ impl State {
                     deadline_secs.min(until.end)
                 };
                 let revealed = task.revealed().next().is_some();
-                let job = match &task.result {
+                let job = match task.result() {
                     _ if late && !revealed => Some(Job::Reopen),
                     // While they reveal, their bytes may travel.
                     None if task.asked.is_none()

@@ -165,15 +165,37 @@ impl Db {
         transaction.commit().await
     }
 
-    /// Writes down where a task's bytes lie, before their worker is told that they are taken.
+    /// Writes down where a task's bytes lie, before their worker is told that they are taken. Gives those it stands for
+    /// from now on: where bytes of the same digest were there before, those.
     pub(crate) async fn write_result(
         &self,
         task: TaskId,
         result: &TaskResult,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<TaskResult, sqlx::Error> {
         let mut transaction = self.durable.begin().await?;
         write_result(&mut transaction, task, result).await?;
-        transaction.commit().await
+        let row = sqlx::query("SELECT * FROM results WHERE task = ? AND digest = ?")
+            .bind(task.0.to_vec())
+            .bind(result.digest.to_vec())
+            .fetch_one(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        result_of(&row)
+    }
+
+    /// Forgets bytes that came too late to be anybody's.
+    pub(crate) async fn forget_result(
+        &self,
+        task: TaskId,
+        result: &TaskResult,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query("DELETE FROM results WHERE task = ? AND digest = ? AND cid = ?")
+            .bind(task.0.to_vec())
+            .bind(result.digest.to_vec())
+            .bind(&result.blob.cid)
+            .execute(&self.durable)
+            .await?;
+        Ok(())
     }
 
     /// Content addresses of what open deals need, and of results of tasks that are open or were since then.
@@ -317,21 +339,19 @@ fn tasks_of(
             .or_default()
             .push(replica_of(row)?);
     }
-    let mut results_of: HashMap<B256, TaskResult> = HashMap::new();
+    let mut results_of: HashMap<B256, Vec<TaskResult>> = HashMap::new();
     for row in results {
-        // Of an earlier version, which did not keep the digest: the bytes are asked for once more.
-        if let Some(result) = result_of(row)? {
-            results_of.insert(hash(row, "task")?, result);
-        }
+        results_of
+            .entry(hash(row, "task")?)
+            .or_default()
+            .push(result_of(row)?);
     }
     tasks
         .iter()
         .map(|row| {
             let mut task = task_of(row)?;
             task.replicas = replicas_of.remove(&task.id.0).unwrap_or_default();
-            task.result = results_of
-                .remove(&task.id.0)
-                .filter(|result| task.may_be_the_result(result.digest));
+            task.results = results_of.remove(&task.id.0).unwrap_or_default();
             Ok(task)
         })
         .collect()
@@ -423,12 +443,10 @@ async fn write_task(
     for (place, replica) in task.replicas.iter().enumerate() {
         write_replica(transaction, task.id, place, replica).await?;
     }
-    // One that has become void is not removed here, lest an older moment written late took back what a worker was told;
-    // it is left out when it is read.
-    match &task.result {
-        Some(result) => write_result(transaction, task.id, result).await,
-        None => Ok(()),
+    for result in &task.results {
+        write_result(transaction, task.id, result).await?;
     }
+    Ok(())
 }
 
 async fn write_replica(
@@ -471,7 +489,8 @@ async fn write_result(
     task: TaskId,
     result: &TaskResult,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT OR REPLACE INTO results (task, worker, cid, length, sha256, callback, digest) VALUES (?, ?, ?, ?, ?, ?, ?)")
+    // Of each digest the first that came stay.
+    sqlx::query("INSERT OR IGNORE INTO results (task, worker, cid, length, sha256, callback, digest) VALUES (?, ?, ?, ?, ?, ?, ?)")
         .bind(task.0.to_vec())
         .bind(result.worker.to_vec())
         .bind(&result.blob.cid)
@@ -539,17 +558,14 @@ fn replica_of(row: &SqliteRow) -> Result<Replica, sqlx::Error> {
     })
 }
 
-fn result_of(row: &SqliteRow) -> Result<Option<TaskResult>, sqlx::Error> {
+fn result_of(row: &SqliteRow) -> Result<TaskResult, sqlx::Error> {
     let callback: Option<Vec<u8>> = row.try_get("callback")?;
-    if row.try_get::<Option<Vec<u8>>, _>("digest")?.is_none() {
-        return Ok(None);
-    }
-    Ok(Some(TaskResult {
+    Ok(TaskResult {
         worker: address(row, "worker")?,
         digest: hash(row, "digest")?,
         blob: blob(row)?,
         callback: callback.map(Bytes::from),
-    }))
+    })
 }
 
 fn blob(row: &SqliteRow) -> Result<PinnedBlob, sqlx::Error> {

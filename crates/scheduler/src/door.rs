@@ -215,10 +215,10 @@ async fn read_result(
         .task(task)
         .await
         .map_err(|error| Refusal::ours("look for the result", &error))?;
-    match known.and_then(|known| known.result) {
+    match known.as_ref().and_then(|known| known.result()) {
         Some(result) => Ok(Json(StoredResult {
             task,
-            blob: result.blob,
+            blob: result.blob.clone(),
         })),
         None => Err(Refusal::new(
             StatusCode::NOT_FOUND,

@@ -35,9 +35,9 @@ pub(crate) struct Task {
     pub(crate) replicas: Vec<Replica>,
     /// Who was asked for the result's bytes and has not delivered yet.
     pub(crate) asked: Option<Asked>,
-    /// The result's bytes: of the digest on chain once there is one, else of the worker that is about to finish the task
-    /// in one step.
-    pub(crate) result: Option<TaskResult>,
+    /// Checked bytes, of each digest those that came first. Which of them are the task's result is the chain's to say, and
+    /// it may say otherwise after a reorganisation: see [`Task::result`].
+    pub(crate) results: Vec<TaskResult>,
 }
 
 /// Where the task stands on chain.
@@ -209,7 +209,7 @@ impl Task {
             given_up: None,
             replicas: Vec::new(),
             asked: None,
-            result: None,
+            results: Vec::new(),
         }
     }
 
@@ -220,19 +220,29 @@ impl Task {
             .map(|after| after.noted(before, now_secs))
     }
 
-    /// Keeps what follows from the stage: since when it is so, and no bytes but those that won.
+    /// Keeps what follows from the stage: since when it is so.
     fn noted(mut self, before: (Stage, bool), now_secs: u64) -> Self {
         if (self.stage, self.given_up.is_some()) != before {
             self.since_secs = now_secs;
         }
-        if self
-            .result
-            .as_ref()
-            .is_some_and(|result| !self.may_be_the_result(result.digest))
-        {
-            self.result = None;
-        }
         self
+    }
+
+    /// The result's bytes: of the digest on chain once there is one, else those that came last.
+    pub(crate) fn result(&self) -> Option<&TaskResult> {
+        let mut latest_first = self.results.iter().rev();
+        latest_first.find(|result| self.may_be_the_result(result.digest))
+    }
+
+    /// The bytes of this digest.
+    pub(crate) fn result_of(&self, digest: B256) -> Option<&TaskResult> {
+        self.results.iter().find(|result| result.digest == digest)
+    }
+
+    /// What this worker has delivered.
+    pub(crate) fn delivered_by(&self, worker: Address) -> impl Iterator<Item = &TaskResult> {
+        let mut results = self.results.iter();
+        std::iter::from_fn(move || results.find(|result| result.worker == worker))
     }
 
     /// Whether bytes of this digest are, or may become, the task's result.
@@ -300,7 +310,6 @@ impl Task {
             (Revealing { consensus, .. }, Event::Reopened) => {
                 self.stage = Active;
                 self.asked = None;
-                self.result = None;
                 self.reject(consensus, now_secs);
             }
             (Completed | Claimed, Event::Reopened) => {}
@@ -366,7 +375,7 @@ impl Task {
 
             // The result's bytes.
             (Revealing { .. }, Event::UploadAsked { worker })
-                if self.result.is_none() && self.has_won(worker) =>
+                if self.result().is_none() && self.has_won(worker) =>
             {
                 self.asked = Some(Asked {
                     worker,
@@ -386,7 +395,10 @@ impl Task {
                 if self.may_deliver(result.worker, result.digest) =>
             {
                 self.asked = None;
-                self.result = Some(result);
+                // The first stay: somebody may be about to name them on chain.
+                if self.result_of(result.digest).is_none() {
+                    self.results.push(result);
+                }
             }
             (
                 Unset | Active | Revealing { .. } | Completed | Claimed,
@@ -412,7 +424,6 @@ impl Task {
         let reopened = self.consensus().is_some() && chain.stage == Stage::Active;
         if reopened {
             self.asked = None;
-            self.result = None;
         }
         for (worker, contribution) in &chain.contributions {
             match *contribution {
@@ -639,8 +650,7 @@ impl Task {
                 .iter()
                 .map(|replica| {
                     let delivered = self
-                        .result
-                        .as_ref()
+                        .result()
                         .is_some_and(|result| result.worker == replica.worker);
                     replica
                         .report(delivered && matches!(replica.state, ReplicaState::Revealed { .. }))
@@ -672,7 +682,7 @@ impl Task {
                 format!("given up: {}", self.given_up.as_deref().unwrap_or_default())
             }
             Stage::Revealing { .. } if self.revealed().next().is_none() => "revealing".to_owned(),
-            Stage::Revealing { .. } if self.result.is_none() => "uploading".to_owned(),
+            Stage::Revealing { .. } if self.result().is_none() => "uploading".to_owned(),
             Stage::Revealing { .. } => "finalizing".to_owned(),
         }
     }
@@ -1237,7 +1247,7 @@ mod tests {
             (Stage::Completed, 101)
         );
         assert!(
-            finished.result.is_some(),
+            finished.result().is_some(),
             "the bytes are those of the chain's digest"
         );
 
@@ -1257,9 +1267,54 @@ mod tests {
             Event::Finalized,
         ];
         assert!(
-            finish(task, other).result.is_none(),
+            finish(task, other).result().is_none(),
             "bytes of another digest are not its result"
         );
+    }
+
+    #[test]
+    fn the_chain_chooses_among_the_bytes_that_came_before_it_spoke() {
+        let other = |worker| TaskResult {
+            digest: B256::repeat_byte(0xe),
+            ..result_of(worker)
+        };
+        // A's line breaks after its transaction went out, and B gets the task.
+        let task = after([
+            Event::Assigned { worker: A },
+            Event::Stored(result_of(A)),
+            Event::Lost { worker: A },
+            Event::Assigned { worker: B },
+            Event::Stored(other(B)),
+            Event::Initialized,
+            contributed(A),
+            consensus(),
+            revealed(A),
+            Event::Finalized,
+        ]);
+        let worker = |task: &Task| task.result().map(|result| result.worker);
+        assert_eq!(worker(&task), Some(A));
+        // A reorganisation takes that back, and B is the one whose transaction is mined.
+        let hash = hash_of(B256::repeat_byte(0xe));
+        let digest = B256::repeat_byte(0xe);
+        let seen = OnChain {
+            stage: Stage::Completed,
+            contributions: vec![(B, OnChainContribution::Proved { hash, digest })],
+        };
+        let task = task.corrected_by(seen, 100);
+        assert_eq!(worker(&task), Some(B));
+        assert_eq!(task.delivered_by(B).count(), 1);
+        assert_eq!(task.delivered_by(C).count(), 0);
+    }
+
+    #[test]
+    fn of_two_who_bring_the_same_digest_the_first_ones_bytes_stay() {
+        let task = after([
+            Event::Assigned { worker: A },
+            Event::Assigned { worker: B },
+            Event::Stored(result_of(A)),
+            Event::Stored(result_of(B)),
+        ]);
+        assert_eq!(task.results, [result_of(A)]);
     }
 
     #[test]

@@ -250,11 +250,7 @@ fn open(task: &Task, facts: &Facts<'_>) -> (Waiting, u64, String) {
             1 => String::new(),
             several => format!(" and {} more", several - 1),
         };
-        let delivered = if task
-            .result
-            .as_ref()
-            .is_some_and(|result| result.worker == replica.worker)
-        {
+        let delivered = if task.delivered_by(replica.worker).next().is_some() {
             "has delivered its bytes, checked by the pool, and ends it on chain by itself"
         } else {
             "is at it"
@@ -392,7 +388,7 @@ fn revealing(task: &Task, facts: &Facts<'_>, deadline_secs: u64) -> (Waiting, u6
         );
         return (Waiting::Reveal, since, why);
     }
-    match (&task.result, task.asked) {
+    match (task.result(), task.asked) {
         (None, Some(asked)) => {
             let waited = facts.now_secs.saturating_sub(asked.at_secs);
             let why = format!(

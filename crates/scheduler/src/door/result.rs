@@ -66,6 +66,9 @@ pub(super) async fn put(
         return Ok(stored);
     }
     let _one_at_a_time = Uploading::begin(context, worker, task)?;
+    if expected == Expected::Anything {
+        room_for_one_more_try(context, task, worker)?;
+    }
 
     let incoming = Incoming::receive(context, &claim, body, limit).await?;
     let path = incoming.path.clone();
@@ -102,6 +105,9 @@ pub(super) async fn put(
             reason.to_owned(),
         ));
     }
+    if let Some(stored) = needs_no_more(context, task, worker, digest)? {
+        return Ok(stored);
+    }
     let stored = context
         .blobs
         .put_file(&incoming.path)
@@ -119,25 +125,88 @@ pub(super) async fn put(
         callback,
     };
     // On the disk before anybody relies on it: the worker, or the chain.
-    context
+    let kept = context
         .db
         .write_result(task, &result)
         .await
         .map_err(|error| Refusal::ours("write the result down", &error))?;
     let taken = {
         let mut state = context.board.lock();
-        let taken = state.apply(task, Event::Stored(result));
+        // Whoever brought them first, this worker has brought the same.
+        let brought = TaskResult {
+            worker,
+            ..kept.clone()
+        };
+        let taken = state.apply(task, Event::Stored(brought));
         state.counters.one_step += u64::from(taken && expected == Expected::Anything);
         taken
     };
     context.board.ring();
     if !taken {
-        return Err(Refusal::new(
-            StatusCode::CONFLICT,
-            format!("task {task} needs no result (of {worker}) any more"),
-        ));
+        let forgotten = context.db.forget_result(task, &result).await;
+        forgotten.map_err(|error| Refusal::ours("take a result back", &error))?;
+        return Err(too_late(task, worker));
     }
-    Ok(StoredResult { task, blob })
+    Ok(StoredResult {
+        task,
+        blob: kept.blob,
+    })
+}
+
+fn too_late(task: TaskId, worker: Address) -> Refusal {
+    Refusal::new(
+        StatusCode::CONFLICT,
+        format!("task {task} needs no result (of {worker}) any more"),
+    )
+}
+
+/// Different results of one worker for one task that are kept while nothing of it is on chain: one, and one more for an
+/// application that comes to another result after a restart.
+const EARLY_MAX: usize = 2;
+
+/// Nothing is at stake yet for who uploads before it contributes.
+fn room_for_one_more_try(context: &Context, task: TaskId, worker: Address) -> Result<(), Refusal> {
+    let state = context.board.lock();
+    let delivered = state
+        .task(task)
+        .map_or(0, |task| task.delivered_by(worker).count());
+    if delivered < EARLY_MAX {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        StatusCode::CONFLICT,
+        format!(
+            "{worker} has delivered {delivered} different results of task {task} already; contribute one of them"
+        ),
+    ))
+}
+
+/// What is stored already, or why it is not taken any more, before anything of it is kept.
+fn needs_no_more(
+    context: &Context,
+    task: TaskId,
+    worker: Address,
+    digest: B256,
+) -> Result<Option<StoredResult>, Refusal> {
+    let stored = {
+        let state = context.board.lock();
+        let Some(known) = state.task(task).filter(|task| !task.is_closed()) else {
+            return Err(too_late(task, worker));
+        };
+        if !known.may_deliver(worker, digest) {
+            return Err(too_late(task, worker));
+        }
+        known.result_of(digest).cloned()
+    };
+    let Some(stored) = stored else {
+        return Ok(None);
+    };
+    let blob = stored.blob.clone();
+    // It has done its part all the same.
+    context
+        .board
+        .apply(task, Event::Stored(TaskResult { worker, ..stored }));
+    Ok(Some(StoredResult { task, blob }))
 }
 
 fn full_or_ours(doing: &str, error: &blobs::BlobError) -> Refusal {
@@ -202,13 +271,15 @@ fn delivered_already(
     expected: &Expected,
 ) -> Option<StoredResult> {
     let state = context.board.lock();
-    let result = state.task(task)?.result.as_ref()?;
-    let same = match expected {
-        Expected::Anything => result.worker == claim.worker && result.blob.sha256 == claim.sha256,
+    let known = state.task(task)?;
+    let result = match expected {
+        Expected::Anything => known
+            .delivered_by(claim.worker)
+            .find(|result| result.blob.sha256 == claim.sha256),
         // Checked against the chain; whose bytes they are does not matter.
-        Expected::Hash(_) | Expected::Digest(_) => true,
+        Expected::Hash(_) | Expected::Digest(_) => known.result(),
     };
-    same.then(|| StoredResult {
+    result.map(|result| StoredResult {
         task,
         blob: result.blob.clone(),
     })
@@ -223,7 +294,7 @@ fn wants_callback(context: &Context, task: TaskId) -> bool {
 /// The result, once it is here and the task still open.
 pub(super) fn stored(context: &Context, task: TaskId) -> Option<StoredResult> {
     let state = context.board.lock();
-    let result = state.task(task)?.result.as_ref()?;
+    let result = state.task(task)?.result()?;
     Some(StoredResult {
         task,
         blob: result.blob.clone(),

@@ -43,7 +43,7 @@ async fn finalize_one(context: &Context, task: TaskId) -> Result<(Event, u64), C
         let state = context.board.lock();
         let found = state
             .task(task)
-            .and_then(|it| it.result.as_ref())
+            .and_then(|it| it.result())
             .zip(state.task(task).and_then(|it| state.deal(it.deal)));
         found.map(|(result, deal)| {
             let (link, callback) = match (&result.callback, deal.deal.has_callback()) {
