@@ -3,7 +3,8 @@
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitStatus, Stdio},
+    time::Instant,
 };
 
 use anyhow::{Context, bail};
@@ -71,12 +72,37 @@ impl Step {
         self
     }
 
+    /// Runs it, and says how long that took.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
-        eprintln!("\n── {}", self.words);
+        self.begin();
+        let began = Instant::now();
         let status = self
             .command
             .status()
             .with_context(|| format!("cannot start `{}`: is it installed?", self.words))?;
+        self.end(began, status)
+    }
+
+    /// Runs it for what it writes; its messages are shown.
+    pub(crate) fn output(mut self) -> anyhow::Result<String> {
+        self.begin();
+        let began = Instant::now();
+        let output = self
+            .command
+            .stderr(Stdio::inherit())
+            .output()
+            .with_context(|| format!("cannot start `{}`: is it installed?", self.words))?;
+        self.end(began, output.status)?;
+        String::from_utf8(output.stdout)
+            .with_context(|| format!("`{}` did not write text", self.words))
+    }
+
+    fn begin(&self) {
+        eprintln!("\n── {}", self.words);
+    }
+
+    fn end(&self, began: Instant, status: ExitStatus) -> anyhow::Result<()> {
+        eprintln!("── {:.1} s: {}", began.elapsed().as_secs_f64(), self.words);
         if !status.success() {
             bail!("`{}` failed ({status})", self.words);
         }
@@ -90,4 +116,12 @@ pub(crate) fn there(program: &str, arguments: &[&str]) -> bool {
         .args(arguments)
         .output()
         .is_ok_and(|output| output.status.success())
+}
+
+/// What `program` writes, if it is here.
+pub(crate) fn said(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    String::from_utf8(output.stdout)
+        .ok()
+        .map(|text| text.trim().to_owned())
 }

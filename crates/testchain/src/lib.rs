@@ -39,6 +39,9 @@ use rpc::Rpc;
 /// Names the engine that [`start`] takes.
 pub const ENGINE_VARIABLE: &str = "OXEC_TEST_CHAIN";
 
+/// Set where everything from npm is installed, as in `cargo xtask test`: [`start_if_installed`] fails there.
+pub const MUST_NOT_SKIP_VARIABLE: &str = "OXEC_MUST_NOT_SKIP";
+
 /// Whose chain it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
@@ -278,6 +281,21 @@ pub async fn start(options: Options) -> Result<TestChain, Error> {
         }
     }
     Ok(chain)
+}
+
+/// As [`start`], for a test that names its engine: says loudly that the test is skipped if that is not installed, or
+/// fails where [`MUST_NOT_SKIP_VARIABLE`] says that it is.
+pub async fn start_if_installed(options: Options) -> Result<Option<TestChain>, Error> {
+    let started = start(options).await;
+    let may_skip = std::env::var_os(MUST_NOT_SKIP_VARIABLE).is_none();
+    match started {
+        Ok(chain) => Ok(Some(chain)),
+        Err(error @ Error::NotInstalled { .. }) if may_skip => {
+            eprintln!("SKIPPED: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 impl Account {
