@@ -171,8 +171,16 @@ async fn goes_on_after_the_chain_forgot_the_task_at(stage: Stage) {
     town.connect_anew().await;
     assert_eq!(town.task(task).await.status, TaskStatus::Unset);
 
-    let worker = town.worker(Conduct::Honest).await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let proxy = testchain::FaultProxy::start(&town.devchain.http_url(), 1)
+        .await
+        .expect("a proxy");
+    let options = worker::Options {
+        rpc: Some(proxy.http_url()),
+        ..town.options()
+    };
+    let worker = town.worker_with(options).await;
+    // It has looked at the unknown task, and looks again.
+    proxy.until(|counts| counts.of("eth_call") >= 4).await;
     assert_eq!(
         worker.tasks(),
         1,
