@@ -117,6 +117,16 @@ impl Db {
         Ok(())
     }
 
+    /// Whatever is told of blocks later than the chain's newest is of a branch that is gone.
+    pub(crate) async fn none_changed_after(&self, newest: u64) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE orders SET changed_block = ? WHERE changed_block > ?")
+            .bind(signed(newest))
+            .bind(signed(newest))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// Writes an open order; one with the same hash that was not open is replaced.
     pub(crate) async fn insert<O: Listed>(&self, new: NewOrder<'_, O>) -> Result<(), sqlx::Error> {
         let order = &new.order.order;
@@ -332,18 +342,23 @@ impl Db {
         hash: OrderHash,
         remaining: U256,
         status: OrderStatus,
-        block: u64,
-    ) -> Result<(), sqlx::Error> {
-        sqlx::query(
-            "UPDATE orders SET remaining = ?, status = ?, changed_block = ? WHERE hash = ?",
+        seen: Seen,
+    ) -> Result<bool, sqlx::Error> {
+        let (block, known_up_to) = match seen {
+            Seen::At(block) => (block, block),
+            Seen::OnAnotherBranch(block) => (block, u64::MAX),
+        };
+        let written = sqlx::query(
+            "UPDATE orders SET remaining = ?, status = ?, changed_block = ? WHERE hash = ? AND changed_block <= ?",
         )
         .bind(bytes(remaining))
         .bind(status_name(status))
         .bind(signed(block))
         .bind(hash.0.to_vec())
+        .bind(signed(known_up_to))
         .execute(&self.pool)
         .await?;
-        Ok(())
+        Ok(written.rows_affected() > 0)
     }
 
     /// Takes an order out of the book.
@@ -354,6 +369,15 @@ impl Db {
             .await?;
         Ok(())
     }
+}
+
+/// When the chain said what is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// In this block, or a later one: what the book knows of later blocks stays.
+    At(u64),
+    /// The same, but what the book knows may be of blocks that are gone.
+    OnAnotherBranch(u64),
 }
 
 const ENTRY: &str = "SELECT sequence, hash, kind, app, dataset, workerpool, requester, signer, volume, remaining, stake, status FROM orders";
@@ -765,9 +789,14 @@ mod tests {
             (entry.subject, entry.volume, entry.stake_per_task),
             (order.workerpool, U256::MAX, U256::from(3))
         );
-        db.set_standing(hash, U256::ZERO, OrderStatus::Filled, 9)
-            .await
-            .expect("written");
+        let filled = db.set_standing(hash, U256::ZERO, OrderStatus::Filled, Seen::At(9));
+        assert!(filled.await.expect("written"));
+        // Whoever looked at block 8 and was slow.
+        let late = db.set_standing(hash, U256::ONE, OrderStatus::Open, Seen::At(8));
+        assert!(
+            !late.await.expect("answered"),
+            "an older look tells nothing"
+        );
         assert_eq!(db.count_open(None).await.expect("readable"), 0);
         assert_eq!(
             db.entries_changed_after(8).await.expect("readable").len(),
@@ -779,6 +808,9 @@ mod tests {
             None,
             "what is filled is not looked at again"
         );
+        // Blocks of a branch that is gone are neither older nor newer.
+        let undone = db.set_standing(hash, U256::ONE, OrderStatus::Dead, Seen::OnAnotherBranch(7));
+        assert!(undone.await.expect("written"));
         insert(&db, 1, order, U256::ONE).await;
         let entry = db.entry(hash).await.expect("readable").expect("there");
         assert_eq!(

@@ -115,6 +115,8 @@ impl Service {
             }
         };
 
+        db.none_changed_after(newest).await.map_err(broken)?;
+
         let address = options.listen;
         let listening = |source| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listening)?;

@@ -5,8 +5,8 @@
 //! order that may yet be matched is looked at, for what events of the hub do not tell (an asset changed hands) and
 //! as a net under everything else.
 //!
-//! No lock is held while the chain is asked. An answer that comes late may overwrite a newer one, but then the event that
-//! made the difference is still to be taken, here, one after the other, and puts it right.
+//! No lock is held while the chain is asked. With every answer goes the newest block before the question, and an answer
+//! that comes late does not overwrite one that was asked for in a later block.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -20,7 +20,7 @@ use sdk::wire::market::OrderStatus;
 use tokio::time::MissedTickBehavior;
 
 use crate::book::Market;
-use crate::db::Entry;
+use crate::db::{Entry, Seen};
 use crate::law::Standing;
 use crate::refusal::Refusal;
 
@@ -97,7 +97,8 @@ impl Market {
             Followed::Reorganised { back_to } => {
                 tracing::info!(back_to, "the chain was reorganised");
                 let entries = self.db.entries_changed_after(*back_to).await?;
-                self.reconcile(entries, &BTreeMap::new(), Look::Everything, *back_to)
+                let anew = Seen::OnAnotherBranch(*back_to);
+                self.reconcile(entries, &BTreeMap::new(), Look::Everything, anew)
                     .await?;
                 *back_to
             }
@@ -116,7 +117,7 @@ impl Market {
                 entries.push(entry);
             }
         }
-        self.reconcile(entries, &touched.orders, Look::Hub, block)
+        self.reconcile(entries, &touched.orders, Look::Hub, Seen::At(block))
             .await
     }
 
@@ -127,7 +128,7 @@ impl Market {
             let (entries, last) = self.db.entries_after(after).await?;
             let Some(last) = last else { return Ok(()) };
             let block = self.followed_block.load(Ordering::Relaxed);
-            self.reconcile(entries, &BTreeMap::new(), Look::Everything, block)
+            self.reconcile(entries, &BTreeMap::new(), Look::Everything, Seen::At(block))
                 .await?;
             after = last;
         }
@@ -136,18 +137,31 @@ impl Market {
     /// One order, all of it.
     pub(crate) async fn look_at(&self, entry: Entry) -> Result<(), Refusal> {
         let block = self.followed_block.load(Ordering::Relaxed);
-        self.reconcile(vec![entry], &BTreeMap::new(), Look::Everything, block)
-            .await
+        self.reconcile(
+            vec![entry],
+            &BTreeMap::new(),
+            Look::Everything,
+            Seen::At(block),
+        )
+        .await
     }
 
-    /// Asks the chain about these orders and writes down what changed.
+    /// Asks the chain about these orders and writes down what changed. `at_least`: a block that is not the future.
     async fn reconcile(
         &self,
         entries: Vec<Entry>,
         told: &BTreeMap<OrderHash, (u64, bool)>,
         look: Look,
-        block: u64,
+        at_least: Seen,
     ) -> Result<(), Refusal> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let newest = self.law.chain().block().await?.number;
+        let seen = match at_least {
+            Seen::At(block) => Seen::At(block.max(newest)),
+            Seen::OnAnotherBranch(block) => Seen::OnAnotherBranch(block.max(newest)),
+        };
         let hashes: Vec<_> = entries.iter().map(|entry| entry.hash).collect();
         let assets: BTreeSet<_> = entries
             .iter()
@@ -184,11 +198,15 @@ impl Market {
                 closed,
             };
             let (remaining, status) = (standing.remaining(), standing.status());
-            if (remaining, status) != (entry.remaining, entry.status) {
-                let block = event.map_or(block, |(block, _)| *block);
-                self.db
-                    .set_standing(entry.hash, remaining, status, block)
-                    .await?;
+            let changed = (remaining, status) != (entry.remaining, entry.status);
+            // Where an event tells of it, also that nothing is different from before is news to those who looked earlier.
+            if (changed || event.is_some())
+                && self
+                    .db
+                    .set_standing(entry.hash, remaining, status, seen)
+                    .await?
+                && changed
+            {
                 tracing::info!(order.hash = %entry.hash, %remaining, ?status, "order changed by the chain");
             }
         }
