@@ -1,4 +1,4 @@
-//! All roles as processes on somebody else's chain: anvil, with a block every two seconds.
+//! All roles as processes on somebody else's chain: anvil, and hardhat's node, with a block every two seconds.
 
 use std::time::Duration;
 
@@ -15,15 +15,19 @@ use crate::{add, alone_on_the_machine, options, program};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_roles_run_on_anvil_with_blocks_of_two_seconds() -> anyhow::Result<()> {
+    all_roles_run_on(Engine::Anvil).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_roles_run_on_hardhats_node_with_blocks_of_two_seconds() -> anyhow::Result<()> {
+    all_roles_run_on(Engine::Hardhat).await
+}
+
+async fn all_roles_run_on(engine: Engine) -> anyhow::Result<()> {
     let _alone = alone_on_the_machine().await;
-    let wanted = Options::default().on(Engine::Anvil).bare();
-    let chain = match testchain::start(wanted).await {
-        Ok(chain) => chain,
-        Err(error @ testchain::Error::NotInstalled { .. }) => {
-            eprintln!("SKIPPED: {error}");
-            return Ok(());
-        }
-        Err(error) => return Err(error.into()),
+    let wanted = Options::default().on(engine).bare();
+    let Some(chain) = testchain::start_if_installed(wanted).await? else {
+        return Ok(());
     };
     let folder = new_folder()?;
     let file = folder.path().join("deployment.json");
