@@ -36,6 +36,16 @@ const USING: &[&str] = &[
 /// answer counts.
 const ASKED_UNTIL_THERE: &[&str] = &["eth_getTransactionReceipt", "eth_getTransactionByHash"];
 
+/// What a library may ask of one node alone: whatever it asks only if a receipt lets it wait. Cast looks at new blocks
+/// then.
+fn asked_while_waiting(client: &str, method: &str) -> bool {
+    match method {
+        "eth_getTransactionByHash" | "eth_blockNumber" => true,
+        "eth_getBlockByNumber" => client == "cast",
+        _ => false,
+    }
+}
+
 /// What libraries ask now and then to see how far things are: the first answer counts.
 const ASKED_NOW_AND_THEN: &[&str] = &["eth_blockNumber", "eth_chainId"];
 
@@ -104,6 +114,8 @@ pub(super) struct Intended {
     devchain: Option<String>,
     /// Narrower: only where anvil says this.
     anvil: Option<String>,
+    /// How often each client meets it: not more, or something else hides behind it, and not less.
+    pub(super) met: BTreeMap<String, usize>,
     pub(super) reason: String,
 }
 
@@ -346,7 +358,7 @@ pub(super) fn by_arguments(client: &'static str, ours: &[Call], theirs: &[Call])
     let mut findings = Vec::new();
     for (key, ours) in &ours {
         let theirs = theirs.remove(key).unwrap_or_default();
-        if ours.len() != theirs.len() && !ASKED_UNTIL_THERE.contains(&key.0.as_str()) {
+        if ours.len() != theirs.len() && !asked_while_waiting(client, &key.0) {
             findings.push(asked(client, &ours[0], ours.len(), theirs.len()));
         }
         for (ours, theirs) in ours.iter().zip(&theirs) {
@@ -354,7 +366,7 @@ pub(super) fn by_arguments(client: &'static str, ours: &[Call], theirs: &[Call])
         }
     }
     for (key, theirs) in &theirs {
-        if ASKED_UNTIL_THERE.contains(&key.0.as_str()) {
+        if asked_while_waiting(client, &key.0) {
             continue;
         }
         findings.push(asked(client, &theirs[0], 0, theirs.len()));
@@ -377,7 +389,14 @@ fn asked(client: &'static str, call: &Call, ours: usize, theirs: usize) -> Findi
 fn answers(client: &'static str, ours: &Call, theirs: &Call, findings: &mut Vec<Finding>) {
     let failed = |call: &Call| call.answer.get("error").is_some();
     if failed(ours) == failed(theirs) {
+        let before = findings.len();
         differ(client, ours, &ours.answer, &theirs.answer, "", findings);
+        // What is meant for a transaction that waits is not meant for one in a block.
+        if waits(ours) && waits(theirs) {
+            for finding in &mut findings[before..] {
+                finding.at = finding.at.replacen("result", "result(waiting)", 1);
+            }
+        }
         return;
     }
     findings.push(Finding {
@@ -388,6 +407,14 @@ fn answers(client: &'static str, ours: &Call, theirs: &Call, findings: &mut Vec<
         ours: ours.answer.to_string(),
         theirs: theirs.answer.to_string(),
     });
+}
+
+/// Whether the answer is a transaction that is in no block.
+fn waits(call: &Call) -> bool {
+    let result = &call.answer["result"];
+    call.method == "eth_getTransactionByHash"
+        && result.is_object()
+        && result["blockNumber"].is_null()
 }
 
 fn differ(

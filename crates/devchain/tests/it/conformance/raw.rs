@@ -95,6 +95,7 @@ pub(super) async fn play(recorder: &Recorder, aside: Client, accounts: &Devchain
     waiting(&raw, &mut sender).await;
     signing(&raw, accounts).await;
     control(&raw, &mut sender, contract).await;
+    other_names(&raw, &mut sender).await;
     nonsense(&raw).await;
     told(&raw, &mut sender, contract).await;
 }
@@ -132,6 +133,9 @@ async fn identity(raw: &Raw<'_>) {
         raw.ask(method, json!([])).await;
     }
     raw.ask("web3_sha3", json!(["0x68656c6c6f"])).await;
+    // All that was added until now is the answer, so these come before anything that depends on the time of day.
+    raw.ask("anvil_increaseTime", json!(["0x64"])).await;
+    raw.ask("evm_increaseTime", json!([100])).await;
     raw.each(&["eth_getBlockByNumber"], json!(["0x0", true]))
         .await;
     raw.ask("eth_feeHistory", json!(["0x1", "latest", [50]]))
@@ -757,6 +761,75 @@ async fn control(raw: &Raw<'_>, sender: &mut Sender, contract: Address) {
     raw.ask("oxec_reorganise", json!([0])).await;
     raw.ask("anvil_setRpcUrl", json!(["http://127.0.0.1:1"]))
         .await;
+}
+
+/// Methods that do what others do, and those no library asks for.
+async fn other_names(raw: &Raw<'_>, sender: &mut Sender) {
+    let head = json!(["latest", false]);
+    let me = sender.address();
+    let latest = raw.ask("eth_getBlockByNumber", head.clone()).await;
+    // The base fee is pinned before what is priced by it.
+    let fee = json!(["0x3b9aca00"]);
+    let sent = sender.transfer(stranger(1), 1);
+    raw.ask("anvil_setNextBlockBaseFeePerGas", fee.clone())
+        .await;
+    raw.ask("eth_sendRawTransactionSync", json!([sent])).await;
+    raw.ask("eth_sendRawTransactionSync", json!([sent])).await;
+    let mined = raw.ask("eth_getBlockByNumber", head.clone()).await;
+    for hash in [&mined["hash"], &latest["hash"], &json!(B256::ZERO)] {
+        raw.ask(
+            "eth_getRawTransactionByBlockHashAndIndex",
+            json!([hash, "0x0"]),
+        )
+        .await;
+    }
+    raw.ask(
+        "eth_fillTransaction",
+        json!([{"from": me, "to": stranger(1), "value": "0x1", "nonce": "0x5", "gas": "0x5208",
+            "maxFeePerGas": "0x77359400", "maxPriorityFeePerGas": "0x1"}]),
+    )
+    .await;
+    raw.ask("eth_signTypedData", json!([stranger(6), {"types": {}}]))
+        .await;
+    let snapshot = raw.ask("anvil_snapshot", json!([])).await;
+    raw.ask("evm_mine", json!([])).await;
+    raw.ask("anvil_revert", json!([snapshot])).await;
+    raw.ask("anvil_revert", json!([snapshot])).await;
+    raw.ask("eth_blockNumber", json!([])).await;
+    raw.ask("anvil_setNextBlockBaseFeePerGas", fee.clone())
+        .await;
+    raw.ask("evm_setAutomine", json!([false])).await;
+    let waiting = raw
+        .ask(
+            "eth_sendRawTransaction",
+            json!([sender.sign_at(sender.nonce, stranger(5).into(), 1, Bytes::new())]),
+        )
+        .await;
+    raw.ask("hardhat_dropTransaction", json!([waiting])).await;
+    raw.ask("hardhat_dropTransaction", json!([waiting])).await;
+    raw.ask("anvil_dropAllTransactions", json!([])).await;
+    raw.ask("txpool_status", json!([])).await;
+    raw.ask("evm_setAutomine", json!([true])).await;
+    raw.ask("anvil_setBlockGasLimit", json!(["0x1c9c380"]))
+        .await;
+    raw.ask("anvil_removeBlockTimestampInterval", json!([]))
+        .await;
+    raw.ask("anvil_setNextBlockTimestamp", json!(["0x77369400"]))
+        .await;
+    raw.ask("evm_mine", json!([])).await;
+    raw.ask("eth_getBlockByNumber", head.clone()).await;
+    raw.ask("anvil_setBlockGasLimit", json!(["0x3938700"]))
+        .await;
+    // The clock goes on while these are asked, so only what they answer is compared.
+    raw.ask("evm_setTime", json!(["0x77379400"])).await;
+    raw.ask("anvil_setTime", json!(["0x77389400"])).await;
+    raw.ask("evm_setNextBlockTimestamp", json!(["0x78359400"]))
+        .await;
+    raw.ask("evm_mine", json!([])).await;
+    raw.ask("anvil_setBlockTimestampInterval", json!([1])).await;
+    raw.ask("anvil_setNextBlockBaseFeePerGas", fee).await;
+    raw.ask("evm_mine", json!([])).await;
+    raw.ask("eth_getBlockByNumber", head).await;
 }
 
 async fn nonsense(raw: &Raw<'_>) {
