@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use alloy_primitives::{Address, U256};
 use protocol::consensus::{Tally, weight};
 use protocol::deal::Deal;
+use protocol::params::DealParams;
 use protocol::task::{Deadlines, deadlines, reveal_deadline};
 use protocol::{DealId, TaskId};
 use sdk::wire::pool::{FailureCause, PinnedBlob, PinnedInput, TaskReport, ToWorker};
@@ -86,6 +87,8 @@ pub(crate) struct State {
     unpinned: HashSet<DealId>,
     tasks: HashMap<TaskId, Entry>,
     workers: HashMap<Address, Worker>,
+    /// Given and not contributed yet, by worker, connected or not: what fills its slots.
+    pending: HashMap<Address, HashSet<TaskId>>,
     scores: HashMap<Address, U256>,
     /// How workers have done here.
     records: HashMap<Address, Record>,
@@ -137,6 +140,8 @@ struct Entry {
     /// A reconciler is at it: not filed under any job, but that workers may have it while it is being initialized.
     busy: Option<Job>,
     trouble: Option<Trouble>,
+    /// What is not tried just now, since it has failed.
+    paused: Option<Job>,
     filed: Option<(Job, Place)>,
     starved: bool,
     alarm: Option<Place>,
@@ -185,8 +190,6 @@ struct Worker {
     connection: u64,
     to: mpsc::Sender<ToWorker>,
     slots: usize,
-    /// Given and not contributed yet: what fills its slots.
-    pending: HashSet<TaskId>,
     /// Results it was asked for.
     asked: HashSet<TaskId>,
 }
@@ -289,6 +292,7 @@ impl Board {
             unpinned: HashSet::new(),
             tasks: HashMap::new(),
             workers: HashMap::new(),
+            pending: HashMap::new(),
             scores: HashMap::new(),
             records: HashMap::new(),
             jobs: BTreeMap::new(),
@@ -377,6 +381,12 @@ impl Board {
         taken
     }
 
+    /// What has failed may be tried again.
+    pub(crate) fn resume(&self, task: TaskId, job: Job) {
+        self.lock().resume(task, job);
+        self.ring();
+    }
+
     /// Gives a taken task back, to be filed under what it needs now.
     pub(crate) fn done(&self, task: TaskId) {
         {
@@ -426,6 +436,44 @@ impl State {
 
     pub(crate) fn deals(&self) -> impl Iterator<Item = &DealEntry> {
         self.deals.values()
+    }
+
+    /// Content addresses of what is being fetched, is pinned or was delivered for anything on the board. Of them, the
+    /// second ones are bytes of workers that have not staked anything on them yet.
+    pub(crate) fn named_blobs(&self) -> (HashSet<blobs::Address>, HashSet<blobs::Address>) {
+        let mut named = HashSet::new();
+        let mut unproven = HashSet::new();
+        for deal in self.deals.values() {
+            if let Pinning::Done(pins) = &deal.pins {
+                let inputs = pins.inputs.iter().map(|input| &input.blob);
+                named.extend(
+                    inputs
+                        .chain([&pins.app])
+                        .filter_map(|blob| blob.cid.parse::<blobs::Address>().ok()),
+                );
+            } else if let Ok(params) = DealParams::parse(&deal.deal.params) {
+                named.extend(params.input_files.iter().filter_map(|input| {
+                    let url: url::Url = input.url().parse().ok()?;
+                    url.path()
+                        .strip_prefix("/ipfs/")?
+                        .parse::<blobs::Address>()
+                        .ok()
+                }));
+            }
+        }
+        for entry in self.tasks.values() {
+            let open = matches!(entry.task.stage, Stage::Unset | Stage::Active);
+            for result in &entry.task.results {
+                let Ok(cid) = result.blob.cid.parse() else {
+                    continue;
+                };
+                named.insert(cid);
+                if open {
+                    unproven.insert(cid);
+                }
+            }
+        }
+        (named, unproven)
     }
 
     /// Takes up a deal, unless it is known. Its tasks follow by [`State::open_tasks`].
@@ -509,9 +557,13 @@ impl State {
             .collect();
         for task in gone {
             self.unfile(task);
-            self.tasks.remove(&task);
+            let Some(entry) = self.tasks.remove(&task) else {
+                continue;
+            };
+            for replica in &entry.task.replicas {
+                self.set_pending(replica.worker, task, false);
+            }
             for worker in self.workers.values_mut() {
-                worker.pending.remove(&task);
                 worker.asked.remove(&task);
             }
         }
@@ -782,14 +834,13 @@ impl State {
     fn insert(&mut self, task: Task, closed_block: Option<u64>) {
         let id = task.id;
         for replica in task.pending() {
-            if let Some(worker) = self.workers.get_mut(&replica.worker) {
-                worker.pending.insert(id);
-            }
+            self.set_pending(replica.worker, id, true);
         }
         let entry = Entry {
             task,
             busy: None,
             trouble: None,
+            paused: None,
             filed: None,
             starved: false,
             alarm: None,
@@ -814,6 +865,7 @@ impl State {
             };
             if before.stage != after.stage {
                 entry.trouble = None;
+                entry.paused = None;
             }
             entry.task = after;
         }
@@ -890,20 +942,29 @@ impl State {
                 known.slots.min(self.limits.newcomer_slots)
             }
         };
-        slots.saturating_sub(known.pending.len())
+        slots.saturating_sub(self.pending_count(worker))
+    }
+
+    fn pending_count(&self, worker: Address) -> usize {
+        self.pending.get(&worker).map_or(0, HashSet::len)
+    }
+
+    fn set_pending(&mut self, worker: Address, task: TaskId, pending: bool) {
+        if pending {
+            self.pending.entry(worker).or_default().insert(task);
+        } else if let Some(tasks) = self.pending.get_mut(&worker) {
+            tasks.remove(&task);
+            if tasks.is_empty() {
+                self.pending.remove(&worker);
+            }
+        }
     }
 
     /// Keeps slots, questions and the deal's figures in step with the task.
     fn account(&mut self, before: &Task, after: &Task) {
         let id = after.id;
         for replica in &after.replicas {
-            if let Some(worker) = self.workers.get_mut(&replica.worker) {
-                if after.is_pending(replica.worker) {
-                    worker.pending.insert(id);
-                } else {
-                    worker.pending.remove(&id);
-                }
-            }
+            self.set_pending(replica.worker, id, after.is_pending(replica.worker));
         }
         if before.asked != after.asked {
             if let Some(worker) = before
@@ -1124,7 +1185,7 @@ impl State {
                 Some(Job::Assign)
             }
             (_, Some(_)) => None,
-            (job, None) => job.filter(|job| {
+            (job, None) => job.filter(|job| entry.paused != Some(*job)).filter(|job| {
                 entry
                     .trouble
                     .as_ref()
@@ -1208,6 +1269,7 @@ impl State {
             refusals,
             again_secs: pause.map(|pause| now + pause.as_secs()),
         });
+        entry.paused = pause.map(|_| job);
         if pause.is_none() {
             self.counters.turns_ended += 1;
             tracing::error!(task.id = %id, why, refusals, "cannot {} the task, not trying again", job.verb());
@@ -1223,6 +1285,17 @@ impl State {
     pub(crate) fn untroubled(&mut self, id: TaskId) {
         if let Some(entry) = self.tasks.get_mut(&id) {
             entry.trouble = None;
+            entry.paused = None;
+        }
+    }
+
+    /// The pause after a turn that failed is over.
+    fn resume(&mut self, id: TaskId, job: Job) {
+        if let Some(entry) = self.tasks.get_mut(&id)
+            && entry.paused == Some(job)
+        {
+            entry.paused = None;
+            self.file(id);
         }
     }
 
@@ -1236,8 +1309,8 @@ impl State {
         let all = self.workers.values().map(|worker| worker.slots).sum();
         let used = self
             .workers
-            .values()
-            .map(|worker| worker.pending.len())
+            .keys()
+            .map(|worker| self.pending_count(*worker))
             .sum();
         (used, all)
     }
@@ -1280,12 +1353,7 @@ impl State {
     ) -> u64 {
         self.next_connection += 1;
         let connection = self.next_connection;
-        let pending = self
-            .tasks
-            .values()
-            .filter(|entry| entry.task.is_pending(worker))
-            .map(|entry| entry.task.id);
-        let pending: HashSet<TaskId> = pending.collect();
+        let pending = self.pending.get(&worker).cloned().unwrap_or_default();
         let asked: HashSet<TaskId> = self
             .workers
             .remove(&worker)
@@ -1304,7 +1372,6 @@ impl State {
                 connection,
                 to,
                 slots,
-                pending: pending.clone(),
                 asked: HashSet::new(),
             },
         );
@@ -1379,7 +1446,7 @@ impl State {
         let Some(gone) = self.workers.remove(&worker) else {
             return;
         };
-        for task in gone.pending {
+        for task in self.pending.get(&worker).cloned().unwrap_or_default() {
             self.apply(task, Event::Lost { worker });
         }
         for task in gone.asked {
@@ -1927,6 +1994,8 @@ mod tests {
             );
             let pause = state.troubled(task, Job::Initialize, "refused".to_owned(), Fault::Hubs);
             state.release(task);
+            assert!(state.take(Job::Initialize, usize::MAX).is_empty(), "yet");
+            state.resume(task, Job::Initialize);
             match pause {
                 Some(pause) => waited += pause,
                 None => break,
@@ -2005,6 +2074,29 @@ mod tests {
             state.evict(&dirty);
             assert!(state.task(task).is_none(), "and it is forgotten again");
         }
+    }
+
+    #[test]
+    fn a_task_in_a_pause_is_in_nobodys_hands_and_what_happens_meanwhile_is_seen() {
+        let mut state = state();
+        let task = with_tasks(&mut state, 1)[0];
+        assert_eq!(state.take(Job::Initialize, usize::MAX), [task]);
+        state.troubled(task, Job::Initialize, "refused".to_owned(), Fault::Hubs);
+        state.release(task);
+        // Somebody else does it.
+        state.apply_in(Some(3), task, Event::Initialized);
+        assert_eq!(
+            state.tasks[&task].filed.map(|(job, _)| job),
+            Some(Job::Assign),
+            "at once"
+        );
+        // The end of the pause is nothing to it any more; nor is it to another pause.
+        state.troubled(task, Job::Claim, "refused".to_owned(), Fault::Hubs);
+        state.resume(task, Job::Initialize);
+        state.set_clock(4, 4_000);
+        assert!(state.take(Job::Claim, usize::MAX).is_empty(), "yet");
+        state.resume(task, Job::Claim);
+        assert_eq!(state.take(Job::Claim, usize::MAX), [task]);
     }
 
     #[test]
@@ -2091,6 +2183,37 @@ mod tests {
             state.remember(newcomer, false);
         }
         assert_eq!(state.standing(newcomer), Standing::Unreliable);
+    }
+
+    #[test]
+    fn what_a_worker_has_is_known_by_its_name_whether_it_is_here_or_not() {
+        let mut state = state();
+        let task = with_tasks(&mut state, 1)[0];
+        state.apply(task, Event::Initialized);
+        let _messages = connect(&mut state, WORKER, 1);
+        assert_eq!(state.assign().len(), 1);
+        assert_eq!((state.room_of(WORKER), state.slot_count()), (0, (1, 1)));
+        // As a restart finds it: the task is there before its worker.
+        let restored = state.task(task).expect("known").clone();
+        let mut anew = self::state();
+        with_tasks(&mut anew, 1);
+        anew.restore(restored, None);
+        assert_eq!(anew.slot_count(), (0, 0));
+        let (to, mut messages) = mpsc::channel(10);
+        anew.welcome(WORKER, 1, &[task], to);
+        let keep = vec![task];
+        assert_eq!(messages.try_recv(), Ok(ToWorker::Welcome { keep }));
+        assert_eq!(anew.slot_count(), (1, 1));
+        anew.apply_in(
+            Some(2),
+            task,
+            Event::Contributed {
+                worker: WORKER,
+                hash: B256::ZERO,
+            },
+        );
+        assert_eq!(anew.slot_count(), (0, 1));
+        assert!(anew.pending.is_empty());
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use alloy_primitives::Address;
 use protocol::TaskId;
@@ -19,6 +19,7 @@ use crate::board::{Board, Fault, Job};
 use crate::db::Db;
 use crate::storage::Storage;
 use crate::task::Event;
+use crate::waiting::Waiting;
 
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -38,6 +39,8 @@ pub(crate) struct Context {
     pub(crate) verified: Mutex<HashMap<blobs::Address, blobs::Stored>>,
     /// How much of the disk strangers have.
     pub(crate) storage: Storage,
+    /// What tasks wait for, as it was a moment ago.
+    pub(crate) waiting: Mutex<WaitingSeen>,
     /// Uploads of results under way.
     pub(crate) uploading: Mutex<BTreeSet<(Address, TaskId)>>,
     /// Room for fetches of what strangers' deals name.
@@ -52,7 +55,28 @@ pub(crate) struct Context {
     pub(crate) tasks: TaskTracker,
 }
 
+/// What tasks wait for, how long it took to find out, and when that was.
+pub(crate) type WaitingSeen = Option<(Vec<(Waiting, usize, u64)>, Duration, Instant)>;
+
+/// Of the board's time, one part in so many at most goes into saying what tasks wait for.
+const WAITING_SHARE: u32 = 20;
+
 impl Context {
+    /// How many open tasks wait for what, and since when the oldest does. Every task is looked at for that, and anybody
+    /// may ask: the answer stands for a while, the longer the more it took.
+    pub(crate) fn waiting(&self) -> Vec<(Waiting, usize, u64)> {
+        let mut seen = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((waiting, took, at)) = &*seen
+            && at.elapsed() < *took * WAITING_SHARE
+        {
+            return waiting.clone();
+        }
+        let began = Instant::now();
+        let waiting = self.board.lock().waiting();
+        *seen = Some((waiting.clone(), began.elapsed(), Instant::now()));
+        waiting
+    }
+
     /// Waits until the past is known; false when stopped instead.
     pub(crate) async fn caught_up(&self) -> bool {
         let mut ready = self.ready.clone();
@@ -101,9 +125,14 @@ impl Context {
                 };
                 // Nobody listens any more when stopping.
                 let _ = self.recheck.send(vec![task]);
-                if let Some(pause) = pause {
-                    self.pause(pause).await;
+                // Nobody's while it waits: what happens to it meanwhile may ask for something else.
+                self.board.done(task);
+                if let Some(pause) = pause
+                    && self.pause(pause).await
+                {
+                    self.board.resume(task, job);
                 }
+                return;
             }
         }
         self.board.done(task);

@@ -48,6 +48,28 @@ pub(crate) struct StoredDeal {
     pub(crate) pins: Pinning,
 }
 
+/// What of the past is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    /// All of what was closed from this block on: a reorganisation may open it again.
+    pub(crate) since_block: u64,
+    /// Results of tasks completed since then.
+    pub(crate) since_secs: u64,
+}
+
+/// Of results, those whose digest won; all of them while that may change.
+macro_rules! needed {
+    () => {
+        "SELECT pins.cid AS cid FROM pins LEFT JOIN deals ON deals.id = pins.deal \
+         WHERE deals.id IS NULL OR deals.open = 1 \
+         OR pins.deal IN (SELECT deal FROM tasks WHERE closed_block >= ?1) \
+         UNION SELECT results.cid AS cid FROM results LEFT JOIN tasks ON tasks.id = results.task \
+         WHERE tasks.id IS NULL OR tasks.closed_block IS NULL OR tasks.closed_block >= ?1 \
+         OR (tasks.stage = 'completed' AND tasks.since_secs >= ?2 AND EXISTS \
+         (SELECT 1 FROM replicas WHERE replicas.task = tasks.id AND replicas.digest = results.digest))"
+    };
+}
+
 impl Db {
     pub(crate) async fn open(path: &Path) -> Result<Self, sqlx::Error> {
         let options = SqliteConnectOptions::new()
@@ -198,19 +220,36 @@ impl Db {
         Ok(())
     }
 
-    /// Content addresses of what open deals need, and of results of tasks that are open or were since then.
-    pub(crate) async fn needed_blobs(&self, since_secs: u64) -> Result<Vec<String>, sqlx::Error> {
-        sqlx::query(
-            "SELECT pins.cid FROM pins JOIN deals ON deals.id = pins.deal WHERE deals.open = 1 \
-             UNION SELECT results.cid FROM results LEFT JOIN tasks ON tasks.id = results.task \
-             WHERE tasks.id IS NULL OR tasks.closed_block IS NULL OR tasks.since_secs >= ?",
-        )
-        .bind(signed(since_secs))
-        .fetch_all(&self.pool)
-        .await?
-        .iter()
-        .map(|row| row.try_get("cid"))
-        .collect()
+    /// Content addresses of what open deals need, also those that a reorganisation may open again, and of results.
+    pub(crate) async fn needed_blobs(&self, kept: Kept) -> Result<Vec<String>, sqlx::Error> {
+        sqlx::query(needed!())
+            .bind(signed(kept.since_block))
+            .bind(signed(kept.since_secs))
+            .fetch_all(&self.pool)
+            .await?
+            .iter()
+            .map(|row| row.try_get("cid"))
+            .collect()
+    }
+
+    /// Whether it is one of [`Db::needed_blobs`].
+    pub(crate) async fn needs_blob(&self, cid: &str, kept: Kept) -> Result<bool, sqlx::Error> {
+        let found = sqlx::query(concat!("SELECT 1 FROM (", needed!(), ") WHERE cid = ?3"))
+            .bind(signed(kept.since_block))
+            .bind(signed(kept.since_secs))
+            .bind(cid)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(found.is_some())
+    }
+
+    /// Forgets results whose bytes are about to go.
+    pub(crate) async fn forget_bytes(&self, cid: &str) -> Result<(), sqlx::Error> {
+        sqlx::query("DELETE FROM results WHERE cid = ?")
+            .bind(cid)
+            .execute(&self.durable)
+            .await?;
+        Ok(())
     }
 
     /// Removes a deal that never was: its blocks are gone.

@@ -359,8 +359,8 @@ async fn metrics(State(context): State<Arc<Context>>) -> Response {
     for (what, length) in state.queue_lengths() {
         let _ = writeln!(text, "{name}{{for=\"{what}\"}} {length}");
     }
-    let waiting = state.waiting();
     drop(state);
+    let waiting = context.waiting();
     let name = "oxec_scheduler_tasks_waiting";
     let _ = writeln!(
         text,

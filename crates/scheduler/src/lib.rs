@@ -181,6 +181,7 @@ impl Service {
             apps: Mutex::new(HashMap::new()),
             verified: Mutex::new(HashMap::new()),
             storage: Storage::default(),
+            waiting: Mutex::default(),
             uploading: Mutex::default(),
             fetches: Semaphore::new(options.fetches_at_once.max(1)),
             tasks: TaskTracker::new(),

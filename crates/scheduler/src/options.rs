@@ -43,6 +43,10 @@ pub struct Options {
     /// lets the oldest of them be removed, and is refused if that is not enough. Default 20 GiB.
     #[serde(default = "default_uploads_quota_bytes")]
     pub uploads_quota_bytes: u64,
+    /// How long an upload stays at least, seconds: an input may come before the deal that names it. Counted anew from
+    /// every start. Default 3600.
+    #[serde(default = "default_uploads_keep_secs")]
+    pub uploads_keep_secs: u64,
     /// How long results are kept before they may be removed for want of room, seconds. Default 30 days.
     #[serde(default = "default_results_keep_secs")]
     pub results_keep_secs: u64,
@@ -135,6 +139,7 @@ impl Options {
             uploads: default_uploads(),
             upload_limit_bytes: default_upload_limit_bytes(),
             uploads_quota_bytes: default_uploads_quota_bytes(),
+            uploads_keep_secs: default_uploads_keep_secs(),
             results_keep_secs: default_results_keep_secs(),
             input_limit_bytes: default_input_limit_bytes(),
             fetch_private: false,
@@ -170,6 +175,9 @@ fn default_upload_limit_bytes() -> u64 {
 }
 fn default_uploads_quota_bytes() -> u64 {
     20 << 30
+}
+fn default_uploads_keep_secs() -> u64 {
+    3600
 }
 fn default_results_keep_secs() -> u64 {
     30 * 86_400

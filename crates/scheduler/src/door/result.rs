@@ -35,6 +35,7 @@ use zip::ZipArchive;
 
 use super::Refusal;
 use crate::context::Context;
+use crate::storage;
 use crate::task::{Event, ReplicaState, TaskResult};
 
 /// How long an upload waits for the worker's reveal to be seen here: its node may be ahead of ours.
@@ -66,9 +67,12 @@ pub(super) async fn put(
         return Ok(stored);
     }
     let _one_at_a_time = Uploading::begin(context, worker, task)?;
-    if expected == Expected::Anything {
+    let landing = if expected == Expected::Anything {
         room_for_one_more_try(context, task, worker)?;
-    }
+        Some(room_for_unproven(context, task, length.unwrap_or(limit)).await?)
+    } else {
+        None
+    };
 
     let incoming = Incoming::receive(context, &claim, body, limit).await?;
     let path = incoming.path.clone();
@@ -113,6 +117,12 @@ pub(super) async fn put(
         .put_file(&incoming.path)
         .await
         .map_err(|error| full_or_ours("store the result", &error))?;
+    // Until it is written down.
+    let _held = context.storage.hold(stored.cid).await;
+    if !context.blobs.has(stored.cid).await.unwrap_or(false) {
+        let again = context.blobs.put_file(&incoming.path).await;
+        again.map_err(|error| full_or_ours("store the result", &error))?;
+    }
     let blob = PinnedBlob {
         cid: stored.cid.to_string(),
         length: stored.length,
@@ -147,9 +157,30 @@ pub(super) async fn put(
         forgotten.map_err(|error| Refusal::ours("take a result back", &error))?;
         return Err(too_late(task, worker));
     }
+    if let Some(landing) = landing {
+        landing.keep();
+    }
     Ok(StoredResult {
         task,
         blob: kept.blob,
+    })
+}
+
+/// Bytes that nobody has staked anything on count as anybody's uploads do.
+async fn room_for_unproven(
+    context: &Context,
+    task: TaskId,
+    length: u64,
+) -> Result<storage::Landing<'_>, Refusal> {
+    let landing = storage::room_for(context, length).await?;
+    landing.ok_or_else(|| {
+        // A conflict rather than a full disk: waiting is no help, contributing is.
+        Refusal::new(
+            StatusCode::CONFLICT,
+            format!(
+                "this pool has no room for {length} bytes of a result of task {task} before the contribution; contribute first"
+            ),
+        )
     })
 }
 

@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::board::{DealEntry, Pins};
 use crate::context::Context;
+use crate::storage::Held;
 
 /// How long one fetch may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(600);
@@ -166,13 +167,16 @@ async fn try_to_pin(context: &Context, deal: &DealEntry) -> Result<Pins, PinErro
         .input_files
         .iter()
         .map(|input| pin_input(context, input));
+    let (app, _held) = app;
     let inputs = futures::future::try_join_all(fetches).await?;
+    // Held until they are written down.
+    let (inputs, _all_held): (Vec<_>, Vec<_>) = inputs.into_iter().unzip();
     let pins = Pins { app, inputs };
     context.db.write_pins(deal.id, &pins).await?;
     Ok(pins)
 }
 
-async fn pin_app(context: &Context, app: Address) -> Result<PinnedBlob, PinError> {
+async fn pin_app(context: &Context, app: Address) -> Result<(PinnedBlob, Held<'_>), PinError> {
     let known = context
         .apps
         .lock()
@@ -181,9 +185,11 @@ async fn pin_app(context: &Context, app: Address) -> Result<PinnedBlob, PinError
         .cloned();
     if let Some(pinned) = known
         && let Ok(cid) = pinned.cid.parse()
-        && context.blobs.has(cid).await.unwrap_or(false)
     {
-        return Ok(pinned);
+        let held = context.storage.hold(cid).await;
+        if holds(context, cid).await {
+            return Ok((pinned, held));
+        }
     }
     let unread = |source| PinError::Chain { app, source };
     let (multiaddr, checksum) = tokio::join!(
@@ -195,7 +201,7 @@ async fn pin_app(context: &Context, app: Address) -> Result<PinnedBlob, PinError
         app,
         reason: error.to_string(),
     })?;
-    let stored = match &location {
+    let (stored, held) = match &location {
         Location::Content { cid } => {
             let cid = cid.parse().map_err(|error: BlobError| PinError::Location {
                 app,
@@ -228,10 +234,13 @@ async fn pin_app(context: &Context, app: Address) -> Result<PinnedBlob, PinError
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .insert(app, pinned.clone());
-    Ok(pinned)
+    Ok((pinned, held))
 }
 
-async fn pin_input(context: &Context, input: &Input) -> Result<PinnedInput, PinError> {
+async fn pin_input<'a>(
+    context: &'a Context,
+    input: &Input,
+) -> Result<(PinnedInput, Held<'a>), PinError> {
     let expected = input.pin()?;
     let no_url = || PinError::NoUrl {
         url: input.text.clone(),
@@ -242,7 +251,7 @@ async fn pin_input(context: &Context, input: &Input) -> Result<PinnedInput, PinE
         .strip_prefix("/ipfs/")
         .and_then(|cid| cid.parse::<blobs::Address>().ok());
     let on_the_web = matches!(url.scheme(), "http" | "https");
-    let stored = match content {
+    let (stored, held) = match content {
         // Whatever door the URL names: these bytes are the same everywhere, also here or with a peer.
         Some(cid) => match by_content(context, cid, &input.text).await {
             Err(_) if on_the_web => by_url(context, &url, expected).await?,
@@ -265,10 +274,11 @@ async fn pin_input(context: &Context, input: &Input) -> Result<PinnedInput, PinE
             source,
         });
     }
-    Ok(PinnedInput {
+    let input = PinnedInput {
         url: input.text.clone(),
         blob: pinned(&stored),
-    })
+    };
+    Ok((input, held))
 }
 
 async fn holds(context: &Context, cid: blobs::Address) -> bool {
@@ -276,18 +286,19 @@ async fn holds(context: &Context, cid: blobs::Address) -> bool {
 }
 
 /// A blob known by its address: here, or at one of the peers' doors.
-async fn by_content(
-    context: &Context,
+async fn by_content<'a>(
+    context: &'a Context,
     cid: blobs::Address,
     what: &str,
-) -> Result<Stored, PinError> {
+) -> Result<(Stored, Held<'a>), PinError> {
     let failed = |source| PinError::Fetch {
         what: what.to_owned(),
         source,
     };
     let mut last = BlobError::NotFound { cid };
+    let held = context.storage.hold(cid).await;
     if holds(context, cid).await {
-        return stored_here(context, cid).await;
+        return Ok((stored_here(context, cid).await?, held));
     }
     let Ok(_turn) = context.fetches.acquire().await else {
         return Err(failed(last));
@@ -298,14 +309,18 @@ async fn by_content(
             .download_into(&context.blobs, cid, context.options.input_limit_bytes)
             .await
         {
-            Ok(_) => return stored_here(context, cid).await,
+            Ok(_) => return Ok((stored_here(context, cid).await?, held)),
             Err(error) => last = error,
         }
     }
     Err(failed(last))
 }
 
-async fn by_url(context: &Context, url: &Url, expected: Option<B256>) -> Result<Stored, PinError> {
+async fn by_url<'a>(
+    context: &'a Context,
+    url: &Url,
+    expected: Option<B256>,
+) -> Result<(Stored, Held<'a>), PinError> {
     let limit = context.options.input_limit_bytes;
     let reach = if context.options.fetch_private {
         Reach::Anywhere
@@ -317,7 +332,11 @@ async fn by_url(context: &Context, url: &Url, expected: Option<B256>) -> Result<
             url: url.to_string(),
         });
     };
-    context
+    let failed = |source| PinError::Fetch {
+        what: url.to_string(),
+        source,
+    };
+    let stored = context
         .blobs
         .fetch_url(
             url,
@@ -327,10 +346,13 @@ async fn by_url(context: &Context, url: &Url, expected: Option<B256>) -> Result<
             FETCH_TIMEOUT,
         )
         .await
-        .map_err(|source| PinError::Fetch {
-            what: url.to_string(),
-            source,
-        })
+        .map_err(failed)?;
+    let held = context.storage.hold(stored.cid).await;
+    if holds(context, stored.cid).await {
+        Ok((stored, held))
+    } else {
+        Err(failed(BlobError::NotFound { cid: stored.cid }))
+    }
 }
 
 /// Reads a blob of ours once, for its length and sha256; one the disk has spoilt is removed and fetched anew.

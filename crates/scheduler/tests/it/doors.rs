@@ -194,6 +194,108 @@ async fn uploads_have_a_quota_which_what_nobody_needs_makes_room_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_deal_needs_stays_until_no_reorganisation_can_open_it_again_and_the_rest_goes() {
+    let pool = Pool::start_with(|options| {
+        options.uploads_quota_bytes = 100_000;
+        options.uploads_keep_secs = 0;
+    })
+    .await;
+    let post = async |byte: u8| {
+        let bytes = vec![byte; 60_000];
+        let answer = reqwest::Client::new()
+            .post(pool.url().join("blobs").unwrap())
+            .body(bytes.clone())
+            .send()
+            .await
+            .unwrap();
+        let mut hasher = blobs::Hasher::new();
+        hasher.update(&bytes);
+        (answer.status(), hasher.finish().cid)
+    };
+    // Room is made at most every ten seconds.
+    let posted = async |byte: u8| {
+        eventually(async || {
+            let (status, cid) = post(byte).await;
+            (status == StatusCode::OK).then_some(cid)
+        })
+        .await
+    };
+    let input = posted(1).await;
+    let worker = pool.worker(0, Conduct::Honest, 1);
+    let params = format!(r#"{{"iexec_input_files":["http://127.0.0.1:1/ipfs/{input}"]}}"#);
+    let deal = pool.request(1, 1, &params).await;
+    pool.completed(deal).await;
+    pool.handle().idle().await;
+    // It is over, but a reorganisation may open it again.
+    let idle = posted(2).await;
+    let next = posted(3).await;
+    assert!(pool.blobs.has(input).await.unwrap(), "a deal's input");
+    assert!(!pool.blobs.has(idle).await.unwrap(), "nobody's");
+    assert!(pool.blobs.has(next).await.unwrap());
+    // Out of every reorganisation's reach, the oldest goes first.
+    for _ in 0..70 {
+        pool.node("evm_mine", serde_json::json!([])).await;
+    }
+    let head = pool.chain.block().await.expect("a block").number;
+    eventually(async || (pool.metric("next_block").await > head).then_some(())).await;
+    posted(4).await;
+    assert!(!pool.blobs.has(input).await.unwrap(), "nobody's any more");
+    // And results stay as long as the options say.
+    let link = pool.task(pool.tasks_of(deal).await[0]).await.results;
+    let link = protocol::result::ResultLink::parse(&link).expect("a link");
+    let result = link.cid().expect("a CID").parse().expect("an address");
+    assert!(pool.blobs.has(result).await.unwrap(), "a result");
+    drop(worker);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_nothing_at_stake_yet_cannot_fill_the_disk_with_results() {
+    let (zip, _) = result("one");
+    let length = zip.len() as u64;
+    let pool = Pool::start_with(|options| {
+        // The three of them are equally long; the first two fit, and the application.
+        options.uploads_quota_bytes = length * 5 / 2;
+    })
+    .await;
+    let first = pool.worker(0, Conduct::Sleeps, 1);
+    eventually(async || (pool.handle().workers() == 1).then_some(())).await;
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.tasks_of(deal).await[0];
+    pool.until_reported(task, |report| report.state == "computing")
+        .await;
+    let deliver = async |wallet, task, text| {
+        put(&pool.url(), wallet, task, result(text).0)
+            .await
+            .unwrap()
+            .status()
+    };
+    assert_eq!(deliver(&first.wallet, task, "one").await, StatusCode::OK);
+    assert_eq!(
+        deliver(&first.wallet, task, "one").await,
+        StatusCode::OK,
+        "the same again"
+    );
+    assert_eq!(deliver(&first.wallet, task, "two").await, StatusCode::OK);
+    assert_eq!(
+        deliver(&first.wallet, task, "six").await,
+        StatusCode::CONFLICT,
+        "two tries are enough"
+    );
+    // Nor can several together.
+    let second = pool.worker(1, Conduct::Sleeps, 1);
+    eventually(async || (pool.handle().workers() == 2).then_some(())).await;
+    let deal = pool.request(1, 1, "").await;
+    let other = pool.tasks_of(deal).await[0];
+    pool.until_reported(other, |report| report.state == "computing")
+        .await;
+    assert_eq!(
+        deliver(&second.wallet, other, "one").await,
+        StatusCode::CONFLICT,
+        "no room before its contribution"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unknown_ids_are_not_found_and_bad_ones_are_named() {
     let pool = Pool::start().await;
     let id = B256::repeat_byte(1);
