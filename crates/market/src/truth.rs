@@ -200,13 +200,14 @@ impl Market {
             let (remaining, status) = (standing.remaining(), standing.status());
             let changed = (remaining, status) != (entry.remaining, entry.status);
             // Where an event tells of it, also that nothing is different from before is news to those who looked earlier.
-            if (changed || event.is_some())
-                && self
-                    .db
-                    .set_standing(entry.hash, remaining, status, seen)
-                    .await?
-                && changed
-            {
+            if !changed && event.is_none() {
+                continue;
+            }
+            let written = self
+                .db
+                .set_standing(entry.hash, remaining, status, seen)
+                .await?;
+            if changed && written {
                 tracing::info!(order.hash = %entry.hash, %remaining, ?status, "order changed by the chain");
             }
         }
