@@ -110,6 +110,20 @@ impl Node {
         }
         Ok((all, failed))
     }
+
+    /// How many transactions in these blocks call this.
+    pub async fn calls(&self, selector: [u8; 4], from: u64, to: u64) -> anyhow::Result<usize> {
+        let mut calls = 0;
+        for block in from..=to {
+            let block: Value = self
+                .ask("eth_getBlockByNumber", json!([U64::from(block), true]))
+                .await?;
+            let inputs = block["transactions"].as_array().into_iter().flatten();
+            let inputs = inputs.filter_map(|sent| sent["input"].as_str()?.parse::<Bytes>().ok());
+            calls += inputs.filter(|input| input.starts_with(&selector)).count();
+        }
+        Ok(calls)
+    }
 }
 
 /// A transaction that was mined in vain.

@@ -1,10 +1,13 @@
-//! A bag of 200 tasks, ten workers of whom two lie and two are slow, and every misfortune at once, by a seed.
+//! A bag of 200 tasks, ten workers of whom two lie and two are slow, and every misfortune at once, by a seed. Among its
+//! tasks are some of small bags at trust 1, which one worker does alone, in one step: there a liar is believed, but has
+//! no bytes for its lie, so that the requester's money goes back when the task's time is over.
 //!
 //! Before the trouble begins the honest workers earn a history: without one no number of them could outvote the liars
 //! (`docs/decisions/liar-needs-history.md`). Then misfortunes come every few hundred milliseconds until the schedule is
 //! over; then everything is well again, and what was promised has to come true:
 //!
-//! * every task is completed or refunded, within [`SETTLED_WITHIN`] of the last misfortune;
+//! * every task is completed or refunded, within [`SETTLED_WITHIN`] of the last misfortune, or of its end where a liar
+//!   was believed;
 //! * each was paid for once, with its price, and every account adds up ([`testkit::audit`]);
 //! * every result is the one the test computes itself;
 //! * no honest worker lost a stake. The law seizes the stake of who contributed and did not reveal within twice the
@@ -27,6 +30,7 @@ use std::{
 };
 
 use alloy_primitives::{Address, U256};
+use alloy_sol_types::SolCall as _;
 use anyhow::{Context as _, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use protocol::{
@@ -55,6 +59,8 @@ const LIARS: usize = 2;
 /// Two liars with one lie are not believed (4 × 20 ≤ 19 × 5), three workers of some history are (64 × 20 > 19 × 65),
 /// against both liars four.
 const TRUST: u64 = 20;
+/// How many tasks at trust 1 are rented before the bag, and how many after it.
+const ALONE: u64 = 15;
 /// What a worker's dying and rising may take.
 const BACK_WITHIN: Duration = Duration::from_secs(3);
 /// Seconds the chain's clock jumps by, all jumps together.
@@ -62,6 +68,8 @@ const CHAIN_JUMPS: u64 = 240;
 /// From the last misfortune until every task is over. The longest wait that nothing shortens is that for a transaction
 /// which a node has taken and forgotten: it is handed in again after a quarter of a minute.
 const SETTLED_WITHIN: Duration = Duration::from_secs(90);
+/// Seconds of the chain's clock from a deal to the end of its tasks: ten times the category's time.
+const FINAL_DEADLINE: u64 = 3_000;
 const IN_VAIN_PERCENT: usize = 5;
 const SENT_PER_MINED: usize = 2;
 /// The disk of the worker whose disk fills up.
@@ -165,7 +173,7 @@ fn schedule(seed: u64) -> Vec<Misfortune> {
     let mut at = Duration::ZERO;
     let mut all = Vec::new();
     for _ in 0..rounds {
-        let mut deck: Vec<u8> = (0..20).collect();
+        let mut deck: Vec<u8> = (0..21).collect();
         deck.shuffle(&mut dice);
         for card in deck {
             at += Duration::from_millis(dice.random_range(100..700));
@@ -235,12 +243,10 @@ fn deal_out(card: u8, dice: &mut StdRng) -> What {
             depth: dice.random_range(1..=6),
             forget: true,
         },
-        18 => match dice.random_bool(0.5) {
-            true => What::FullDisk,
-            false => What::ChainTime {
-                secs: dice.random_range(10..CHAIN_JUMPS / 4),
-            },
+        18 => What::ChainTime {
+            secs: dice.random_range(10..CHAIN_JUMPS / 4),
         },
+        19 => What::FullDisk,
         _ => What::Clock {
             secs: dice.random_range(-7200..7200),
         },
@@ -398,15 +404,16 @@ async fn survive(seed: u64, schedule: Vec<Misfortune>) -> anyhow::Result<()> {
     for number in 1..=LIARS {
         add(&mut town, &format!("liar-{number}"), "lying").await?;
     }
-    let rented = town
-        .rent(
-            app,
-            TASKS,
-            TRUST,
-            &["write", "tile", "{index}", "of", "{size}"],
-        )
-        .await?;
-    deals.extend(&rented.deals);
+    let bag = ["write", "tile", "{index}", "of", "{size}"];
+    let small = ["write", "alone", "{index}"];
+    let before = town.rent(app, ALONE, 1, &small).await?;
+    let rented = town.rent(app, TASKS, TRUST, &bag).await?;
+    let after = town.rent(app, ALONE, 1, &small).await?;
+    let alone = [before.tasks, after.tasks].concat();
+    let tasks = [&*rented.tasks, &*alone].concat();
+    for more in [before.deals, rented.deals, after.deals] {
+        deals.extend(more);
+    }
     town.node.mine(8).await?;
     let safe = town.node.height().await?;
     let sent_before = sent(&town);
@@ -420,7 +427,7 @@ async fn survive(seed: u64, schedule: Vec<Misfortune>) -> anyhow::Result<()> {
     });
     let (stop, stopped) = watch::channel(false);
     let publishing = tokio::spawn(keep_publishing(trouble.clone(), app, stopped));
-    let in_time = endure(&trouble, schedule.clone(), &rented.tasks).await?;
+    let in_time = endure(&trouble, schedule.clone(), &tasks).await?;
     stop.send_replace(true);
     let published = publishing.await??;
     let Trouble { town, clock, .. } =
@@ -437,13 +444,17 @@ async fn survive(seed: u64, schedule: Vec<Misfortune>) -> anyhow::Result<()> {
         "the bag was done too early for the trouble to show anything"
     );
 
-    let statuses = town.over(&rented.tasks, SETTLED_WITHIN).await?;
+    let statuses = settled(&town, &tasks).await?;
+    let (of_the_bag, of_alone) = statuses.split_at(rented.tasks.len());
     say("every task is over");
     let (mined, failed) = town
         .node
         .transactions(safe + 1, town.node.height().await?)
         .await?;
     let sent = sent(&town) - sent_before;
+    let one_step = Hub::contributeAndFinalizeCall::SELECTOR;
+    let height = town.node.height().await?;
+    let in_one_step = town.node.calls(one_step, safe + 1, height).await?;
 
     // One more time all at once, for what is only in somebody's memory.
     for process in town.processes() {
@@ -453,8 +464,9 @@ async fn survive(seed: u64, schedule: Vec<Misfortune>) -> anyhow::Result<()> {
         process.serving().await?;
     }
     town.journals_empty(Duration::from_secs(30)).await?;
-    results_are_true(&town, &rented.tasks, &statuses).await?;
-    pool_agrees(&town, &rented.tasks, &statuses).await?;
+    results_are_true(&town, &rented.tasks, of_the_bag).await?;
+    let honestly = what_was_done_alone(&town, &alone, of_alone).await?;
+    pool_agrees(&town, &tasks, &statuses).await?;
     let market = town.market()?;
     for &order in &published {
         market
@@ -465,11 +477,12 @@ async fn survive(seed: u64, schedule: Vec<Misfortune>) -> anyhow::Result<()> {
 
     let audit = audit(&town.chain, &deals, &town.honest()).await?;
     say(&format!(
-        "{} tasks completed, {} refunded, {} contributions; {} stakes of liars lost; {mined} transactions mined, {} of them failed, \
+        "{} tasks completed, {} refunded, {} contributions; {honestly} of {} done by one honest worker alone, {in_one_step} in one step after the trouble began; {} stakes of liars lost; {mined} transactions mined, {} of them failed, \
          {sent} handed in; {} offers published; {} processes ended by themselves, {} were started",
         audit.completed,
         audit.refunded,
         audit.contributions,
+        alone.len(),
         audit.lost_stakes.values().sum::<usize>(),
         failed.len(),
         published.len(),
@@ -480,6 +493,10 @@ async fn survive(seed: u64, schedule: Vec<Misfortune>) -> anyhow::Result<()> {
     ensure!(
         !audit.lost_stakes.is_empty(),
         "no liar lost a stake, so no lie was told"
+    );
+    ensure!(
+        in_one_step > 0,
+        "no task was done in one step, so none was in danger"
     );
     ensure!(
         failed.len() * 100 <= mined * IN_VAIN_PERCENT,
@@ -637,6 +654,68 @@ async fn results_are_true(
         .buffer_unordered(8)
         .try_collect()
         .await
+}
+
+/// Waits until every task is over. Those of which a liar alone has convinced the hub are so at their deadline only, when
+/// the clock has been put forward to it.
+async fn settled(town: &ProcessTown, tasks: &[TaskId]) -> anyhow::Result<Vec<TaskStatus>> {
+    let is_liar = |address: &Address| {
+        let mut workers = town.workers.iter();
+        workers.any(|worker| worker.address == *address && worker.name.starts_with("liar"))
+    };
+    let only_lies = async || {
+        let views = sdk::task::view_many(&town.chain, tasks).await?;
+        Ok(views.iter().all(|task| {
+            let lie = task.status == TaskStatus::Revealing
+                && task.contributors.len() == 1
+                && task.contributors.iter().all(is_liar);
+            task.status.is_over() || lie
+        }))
+    };
+    let waiting = town.until("only lies are open", SETTLED_WITHIN, only_lies);
+    if let Err(error) = waiting.await {
+        // This one says which.
+        return Err(match town.over(tasks, Duration::ZERO).await {
+            Ok(_) => error,
+            Err(open) => open.context(error),
+        });
+    }
+    town.node.increase_time(FINAL_DEADLINE).await?;
+    town.over(tasks, SETTLED_WITHIN).await
+}
+
+/// Fetches what somebody did alone, in one step, and compares what honest workers did; says how many those are.
+async fn what_was_done_alone(
+    town: &ProcessTown,
+    tasks: &[TaskId],
+    statuses: &[TaskStatus],
+) -> anyhow::Result<usize> {
+    let (honest, mut honestly) = (town.honest(), 0);
+    for (number, (&task, status)) in tasks.iter().zip(statuses).enumerate() {
+        if *status != TaskStatus::Completed {
+            continue;
+        }
+        let by = sdk::task::view(&town.chain, task).await?.contributors;
+        ensure!(by.len() == 1, "{task} was done by {by:?}");
+        if honest.contains(&by[0]) {
+            let words = town
+                .words(task)
+                .await
+                .with_context(|| format!("what was done alone for {task}"))?;
+            let index = number as u64 % ALONE;
+            ensure!(
+                words == format!("alone {index}"),
+                "an honest worker wrote {words:?} for {task}"
+            );
+            honestly += 1;
+        }
+    }
+    ensure!(
+        honestly * 2 >= tasks.len(),
+        "only {honestly} of {} tasks at trust 1 were done by honest workers",
+        tasks.len()
+    );
+    Ok(honestly)
 }
 
 /// What the pool says of each task is what the chain says.
