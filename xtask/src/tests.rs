@@ -306,7 +306,7 @@ fn runner<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Step {
 }
 
 #[cfg(test)]
-mod tests {
+mod checks {
     use super::*;
 
     #[test]
