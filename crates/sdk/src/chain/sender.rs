@@ -169,7 +169,9 @@ impl Sender {
             next_nonce: None,
             holes: BTreeSet::new(),
             mined: VecDeque::new(),
+            set_aside: Vec::new(),
             verified: None,
+            in_question: false,
             looked_at: None,
             looked_when: Instant::now(),
             look_within: NET,
@@ -434,8 +436,14 @@ struct Desk {
     holes: BTreeSet<u64>,
     /// What was mined lately, to be sent again should its block vanish.
     mined: VecDeque<Mined>,
+    /// What was mined above the block to which the chain seems to have gone back: it counts again if the chain comes
+    /// back to it, as one does whose node was a little behind.
+    set_aside: Vec<Mined>,
     /// The newest block of a chain on which all that was mined lately was seen to stand.
     verified: Option<Arc<Head>>,
+    /// The node's count says that nonces are free under which transactions were mined: whether they stand is to be seen
+    /// before anything else.
+    in_question: bool,
     /// The block at which receipts were last looked for.
     looked_at: Option<B256>,
     looked_when: Instant,
@@ -597,7 +605,7 @@ impl Desk {
                 None => false,
             },
             // A block: perhaps one that undoes others. The chain holds the other end for as long as we hold the chain.
-            Ok(()) = self.newest.changed(), if !self.mined.is_empty() => true,
+            Ok(()) = self.newest.changed(), if !self.mined.is_empty() || !self.set_aside.is_empty() => true,
         }
     }
 
@@ -740,13 +748,12 @@ impl Desk {
         let fees = self.chain.fees().await?;
         if self.next_nonce.is_none() {
             let pending = self.count("pending").await?;
-            let end = self
-                .in_flight
-                .last_key_value()
-                .map_or(pending, |(nonce, _)| pending.max(nonce + 1));
-            self.holes = (pending..end)
-                .filter(|nonce| !self.in_flight.contains_key(nonce))
-                .collect();
+            // What was mined and stands counts, whatever a node that is behind says.
+            let used = self.mined.iter().map(|mined| mined.nonce);
+            let used = used.chain(self.in_flight.keys().copied()).max();
+            let end = used.map_or(pending, |nonce| pending.max(nonce + 1));
+            self.holes.clear();
+            self.note_holes(pending..end);
             self.next_nonce = Some(end);
         }
         Ok(fees)
@@ -761,6 +768,21 @@ impl Desk {
             .request("eth_getTransactionCount", (self.address, at))
             .await?;
         Ok(count.to())
+    }
+
+    /// Takes note of nonces that nothing uses. Those of transactions that were mined are none of them: either they stand,
+    /// or they are sent again.
+    fn note_holes(&mut self, nonces: std::ops::Range<u64>) {
+        let mined: BTreeSet<u64> = self
+            .mined
+            .iter()
+            .map(|mined| mined.nonce)
+            .filter(|nonce| nonces.contains(nonce))
+            .collect();
+        self.in_question |= !mined.is_empty();
+        let free =
+            nonces.filter(|nonce| !mined.contains(nonce) && !self.in_flight.contains_key(nonce));
+        self.holes.extend(free);
     }
 
     fn take_nonce(&mut self) -> Option<u64> {
@@ -1130,33 +1152,37 @@ impl Desk {
             return;
         };
         let block = receipt.block_number.unwrap_or_default();
+        let block_hash = receipt.block_hash.unwrap_or_default();
+        // Watched from now on, in the form that was mined.
+        flight
+            .forms
+            .retain(|(hash, _)| *hash == receipt.transaction_hash);
         if receipt.inner.status() {
             if flight.job.fills_a_gap(self.address) {
                 self.in_vain.fetch_add(1, Ordering::Relaxed);
             }
-            let reply = flight.job.reply.take();
-            // Watched from now on, in the form that was mined.
-            flight
-                .forms
-                .retain(|(hash, _)| *hash == receipt.transaction_hash);
-            self.mined.push_back(Mined {
-                block,
-                block_hash: receipt.block_hash.unwrap_or_default(),
-                nonce,
-                flight,
-            });
-            if let Some(reply) = reply {
+            if let Some(reply) = flight.job.reply.take() {
                 // Whoever asked may have stopped waiting; the transaction stands all the same.
                 let _ = reply.send(Ok(Receipt::from(receipt)));
             }
         } else {
             self.in_vain.fetch_add(1, Ordering::Relaxed);
-            let (chain, address, job) = (self.chain.clone(), self.address, flight.job);
+            // Its caller hears that it failed. Should its block be undone, it must not do what it failed to do after all:
+            // one that does nothing takes its place.
+            let nothing = Job::doing_nothing(self.address);
+            let job = std::mem::replace(&mut flight.job, nothing);
+            let (chain, address) = (self.chain.clone(), self.address);
             tokio::spawn(async move {
                 let error = why_it_failed(&chain, address, &job, &receipt).await;
                 job.answer(Err(error));
             });
         }
+        self.mined.push_back(Mined {
+            block,
+            block_hash,
+            nonce,
+            flight,
+        });
         while self.mined.len() > WATCHED_MAX {
             self.mined.pop_front();
         }
@@ -1214,7 +1240,8 @@ impl Desk {
         if let Some((lowest, _)) = self.in_flight.first_key_value()
             && pending < *lowest
         {
-            self.holes.extend(pending..*lowest);
+            let lowest = *lowest;
+            self.note_holes(pending..lowest);
         }
         if again.is_empty() {
             return;
@@ -1276,8 +1303,10 @@ impl Desk {
     /// Looks at a new block: if it replaces blocks in which transactions were mined, they are in flight again.
     async fn notice(&mut self, head: Option<Arc<Head>>) {
         let Some(head) = head else { return };
+        self.take_up_again(&head).await;
+        let in_question = self.in_question;
         let last = self.verified.clone();
-        if last.as_ref().is_some_and(|last| last.hash == head.hash) {
+        if !in_question && last.as_ref().is_some_and(|last| last.hash == head.hash) {
             return;
         }
         // The newest block that matters: while it stands, so do all below it.
@@ -1287,18 +1316,22 @@ impl Desk {
                 self.next_nonce = None;
             }
             self.verified = Some(head);
+            self.in_question = false;
             return;
         };
         let continues = last
             .as_ref()
             .is_some_and(|last| head.parent_hash == last.hash && block <= last.number());
-        if continues || (head.number(), head.hash) == (block, block_hash) {
+        if !in_question && continues || (head.number(), head.hash) == (block, block_hash) {
+            self.in_question = false;
             self.stop_watching(head.number());
             self.verified = Some(head);
             return;
         }
-        // Blocks were skipped or replaced: to be asked, once there is time for it.
-        if self.has_work() {
+        // Blocks were skipped or replaced: to be asked, once there is time for it, and before any nonce is given again
+        // under which something was mined.
+        let only_new_nonces = self.holes.is_empty() && self.next_nonce.is_some();
+        if self.has_work() && only_new_nonces && !in_question {
             return;
         }
         let rpc = self.chain.inner.rpc.clone();
@@ -1306,6 +1339,7 @@ impl Desk {
             Ok(standing) => standing.map(|standing| standing.hash),
             Err(_) => return,
         };
+        self.in_question = false;
         if standing == Some(block_hash) {
             self.stop_watching(head.number());
             self.verified = Some(head);
@@ -1314,7 +1348,11 @@ impl Desk {
         // A chain that merely became shorter was put back on purpose (a development chain), or its node is behind:
         // what stood there is not ours to bring back. Another branch, however short for now, is a reorganisation.
         if standing.is_none() && self.stood(&head) {
-            self.mined.retain(|mined| mined.block <= head.number());
+            let (stands, above): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.mined)
+                .into_iter()
+                .partition(|mined| mined.block <= head.number());
+            self.mined = stands;
+            self.set_aside.extend(above);
             self.next_nonce = None;
             self.verified = Some(head);
             return;
@@ -1342,6 +1380,8 @@ impl Desk {
                     flight.due = now;
                     flight.pause = SOON;
                     flight.refusals = 0;
+                    // What stands for one that failed has another content, and needs a signature of its own.
+                    flight.too_cheap |= flight.job.fills_a_gap(self.address);
                     // Unless another of ours has the nonce since the chain was put back.
                     self.in_flight.entry(mined.nonce).or_insert(mined.flight);
                 }
@@ -1357,6 +1397,24 @@ impl Desk {
             self.next_nonce = None;
             tracing::warn!(address = %self.address, transactions = lost, "a reorganisation dropped transactions; sending them again");
             self.nudge(None).await;
+        }
+    }
+
+    /// What was set aside counts again once the chain is as long as it was, if it is the same; else it was put back on
+    /// purpose.
+    async fn take_up_again(&mut self, head: &Head) {
+        let newest = self.set_aside.iter().max_by_key(|mined| mined.block);
+        let Some((block, block_hash)) = newest.map(|mined| (mined.block, mined.block_hash)) else {
+            return;
+        };
+        if head.number() < block {
+            return;
+        }
+        if let Ok(found) = Head::at(&self.chain.inner.rpc, block).await {
+            let set_aside = std::mem::take(&mut self.set_aside);
+            if found.is_some_and(|found| found.hash == block_hash) {
+                self.mined.extend(set_aside);
+            }
         }
     }
 

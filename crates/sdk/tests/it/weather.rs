@@ -101,6 +101,105 @@ async fn what_a_reorganisation_undoes_is_sent_again_and_executed_once() {
     }
 }
 
+/// While much is handed in, there is always something more urgent than what a reorganisation has undone; it must not
+/// lose its nonce to that.
+#[tokio::test]
+async fn what_a_reorganisation_undoes_under_load_is_not_lost() {
+    let town = Town::start().await;
+    if !town
+        .node
+        .can_reorganise("what_a_reorganisation_undoes_under_load_is_not_lost")
+    {
+        return;
+    }
+    let sender = town.somebody(Nrlc::rlc(1)).await;
+    let to = Wallet::random().address();
+    let (rounds, at_once) = (8, 40);
+    for round in 1..=rounds {
+        let mut tasks = JoinSet::new();
+        for _ in 0..at_once {
+            let sender = sender.clone();
+            tasks.spawn(async move { send_one(&sender, to).await });
+        }
+        // In the middle of it.
+        for _ in 0..at_once / 2 {
+            let result = within("mined", tasks.join_next()).await;
+            result.expect("some").expect("no panic").expect("mined");
+        }
+        town.node.reorganise(3).await.expect("reorganised");
+        for result in within("mined", tasks.join_all()).await {
+            result.expect("mined");
+        }
+        within(
+            "all of it stands",
+            until_balance(&town.chain, to, nano_rlc(round * at_once)),
+        )
+        .await;
+    }
+}
+
+/// A node that is behind looks as if its chain had gone back to an older block, and is believed; not for good.
+#[tokio::test]
+async fn what_a_node_seemed_to_have_forgotten_is_watched_again_once_it_has_caught_up() {
+    let town = Town::start().await;
+    if !town.node.can_reorganise(
+        "what_a_node_seemed_to_have_forgotten_is_watched_again_once_it_has_caught_up",
+    ) {
+        return;
+    }
+    let (proxy, sender) = behind(&town, ChainOptions::default()).await;
+    let to = Wallet::random().address();
+    for _ in 0..3 {
+        send_one(&sender, to).await.expect("mined");
+    }
+    // Its newest block is asked for, and then what stands where the last transaction was mined.
+    for blocks in [2, 0] {
+        let asked = proxy.counts().of("eth_getBlockByNumber");
+        proxy.change(|faults| faults.lag = Lag::Behind(blocks));
+        let noticed = proxy.until(|counts| counts.of("eth_getBlockByNumber") >= asked + 4);
+        within("noticed", noticed).await;
+    }
+    proxy.calm();
+    town.node.reorganise(3).await.expect("reorganised");
+    within("sent again", until_balance(&town.chain, to, nano_rlc(3))).await;
+}
+
+/// Whoever was told that it failed may have done it otherwise meanwhile.
+#[tokio::test]
+async fn what_failed_does_not_succeed_after_a_reorganisation_and_holds_up_nothing() {
+    let town = Town::start().await;
+    if !town
+        .node
+        .can_reorganise("what_failed_does_not_succeed_after_a_reorganisation_and_holds_up_nothing")
+    {
+        return;
+    }
+    let sender = town.somebody(Nrlc::rlc(0)).await;
+    let (to, other) = (Wallet::random().address(), Wallet::random().address());
+    let failed = send_one(&sender, to).await;
+    failed.expect_err("it has no RLC");
+    sender
+        .send_ether(other, U256::from(1))
+        .await
+        .expect("mined");
+    // Before the transaction that would pay for it on the other branch.
+    let bank = town.bank();
+    payment::transfer(&bank, sender.address(), nano_rlc(5))
+        .await
+        .expect("RLC");
+    town.node.reorganise(3).await.expect("reorganised");
+    within("the RLC is there again", async {
+        until_balance(&town.chain, sender.address(), nano_rlc(5)).await;
+        while town.chain.ether(other).await.expect("a balance") != U256::from(1) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    send_one(&sender, other).await.expect("mined");
+    assert_eq!(balance(&town.chain, to).await, nano_rlc(0));
+    assert_eq!(balance(&town.chain, other).await, nano_rlc(1));
+}
+
 #[tokio::test]
 async fn a_reorganisation_of_the_same_length_is_told() {
     let town = Town::start().await;
@@ -352,8 +451,18 @@ async fn a_node_that_is_behind_costs_time_and_nothing_else() {
         all_arrive_once(&town, &sender, 10, &format!("{blocks} blocks behind")).await;
     }
     proxy.freeze().await.expect("frozen");
+    // Until it has been asked for receipts again and again, and for news of blocks.
+    let asked = proxy.counts();
     let thaw = async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        let more = |counts: &testchain::Counts, method, times| {
+            counts.of(method) >= asked.of(method) + times
+        };
+        proxy
+            .until(|counts| {
+                more(counts, "eth_getTransactionReceipt", 20)
+                    && more(counts, "eth_sendRawTransaction", 10)
+            })
+            .await;
         proxy.calm();
     };
     tokio::join!(
