@@ -307,16 +307,17 @@ mod tests {
         let chain = Arc::new(RwLock::new(chain));
         let (miner, thread) = Miner::start(chain.clone()).unwrap();
         // The round finds a change begun, takes a transaction in, and panics.
-        let mut held = chain.write().unwrap();
         let (answer, answered) = oneshot::channel();
-        let order = Order::Submit {
-            transaction: creating(&accounts[0], 0),
-            answer,
-        };
-        miner.orders.send(order).unwrap();
-        miner.orders.send(Order::Panic).unwrap();
-        held.ledger.edit(addresses[1], |account| account.nonce = 77);
-        drop(held);
+        {
+            let mut held = chain.write().unwrap();
+            let order = Order::Submit {
+                transaction: creating(&accounts[0], 0),
+                answer,
+            };
+            miner.orders.send(order).unwrap();
+            miner.orders.send(Order::Panic).unwrap();
+            held.ledger.edit(addresses[1], |account| account.nonce = 77);
+        }
         assert_eq!(answered.await.unwrap(), Err(Refusal::Stumbled));
         {
             let guard = chain.read().unwrap_or_else(PoisonError::into_inner);

@@ -37,11 +37,12 @@ const USING: &[&str] = &[
 const ASKED_UNTIL_THERE: &[&str] = &["eth_getTransactionReceipt", "eth_getTransactionByHash"];
 
 /// What a library may ask of one node alone: whatever it asks only if a receipt lets it wait. Cast looks at new blocks
-/// then.
+/// then, ethers whether another transaction took its place.
 fn asked_while_waiting(client: &str, method: &str) -> bool {
     match method {
         "eth_getTransactionByHash" | "eth_blockNumber" => true,
-        "eth_getBlockByNumber" => client == "cast",
+        "eth_getBlockByNumber" => client == "cast" || client == "ethers",
+        "eth_getTransactionCount" => client == "ethers",
         _ => false,
     }
 }

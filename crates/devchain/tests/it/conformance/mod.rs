@@ -286,9 +286,9 @@ async fn every_answer_is_anvils_but_for_the_listed_differences() {
     );
     let mut changed = Vec::new();
     for (place, (difference, met)) in (1..).zip(list.difference.iter().zip(&met)) {
-        let known = |name| Asking::ALL.iter().any(|client| client.name() == name);
+        let known = |name: &String| Asking::ALL.iter().any(|client| client.name() == name);
         assert!(
-            difference.met.keys().all(|name| known(name)),
+            difference.met.keys().all(known),
             "{:?} is no client",
             difference.met
         );
