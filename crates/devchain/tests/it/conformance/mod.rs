@@ -9,7 +9,8 @@
 //! requests written out, and a method that only one of them has is there with a reason.
 //!
 //! Programs of others come from npm and PyPI (`cargo xtask test` installs them). Where one is missing, its client is
-//! skipped, and said to be; where `CI` is set, that is a failure. What the other clients meet is checked all the same.
+//! skipped, and said to be; where `OXEC_MUST_NOT_SKIP` is set, one of npm's missing is a failure (Python need not be there).
+//! What the other clients meet is checked all the same.
 
 mod compare;
 mod methods;
@@ -215,10 +216,10 @@ impl Asking {
     }
 }
 
-/// Says that something is not compared. Where everything has to be there, that is a failure.
+/// Says that something is not compared. Where what npm has must be there, that is a failure for it.
 fn missing(what: &str, why: &str) {
     assert!(
-        std::env::var_os("CI").is_none(),
+        !why.starts_with("npm's") || std::env::var_os("OXEC_MUST_NOT_SKIP").is_none(),
         "{what} is not compared: {why}: cargo xtask test"
     );
     eprintln!("SKIPPED: {what} IS NOT COMPARED: {why}: cargo xtask test");
