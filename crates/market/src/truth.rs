@@ -100,6 +100,9 @@ impl Market {
                 let anew = Seen::OnAnotherBranch(*back_to);
                 self.reconcile(entries, &BTreeMap::new(), Look::Everything, anew)
                     .await?;
+                // The new branch may be shorter, as a development chain's is that was put back.
+                let newest = self.law.chain().block().await?.number;
+                self.db.none_changed_after(newest.max(*back_to)).await?;
                 *back_to
             }
         };

@@ -205,16 +205,16 @@ impl Db {
         result_of(&row)
     }
 
-    /// Forgets bytes that came too late to be anybody's.
+    /// Forgets bytes that came too late to be anybody's; another worker's stay.
     pub(crate) async fn forget_result(
         &self,
         task: TaskId,
         result: &TaskResult,
     ) -> Result<(), sqlx::Error> {
-        sqlx::query("DELETE FROM results WHERE task = ? AND digest = ? AND cid = ?")
+        sqlx::query("DELETE FROM results WHERE task = ? AND digest = ? AND worker = ?")
             .bind(task.0.to_vec())
             .bind(result.digest.to_vec())
-            .bind(&result.blob.cid)
+            .bind(result.worker.to_vec())
             .execute(&self.durable)
             .await?;
         Ok(())

@@ -284,9 +284,11 @@ impl Watch {
                 if self.context.board.lock().deal(deal).is_some() {
                     continue;
                 }
-                restore_deal(&self.context, &mut self.categories, deal).await;
-                if self.context.board.lock().deal(deal).is_none() {
-                    // Made anew on this branch it will be a new one.
+                let block = restore_deal(&self.context, &mut self.categories, deal).await;
+                let gone = block.is_some_and(|block| block > back_to)
+                    && self.context.board.lock().deal(deal).is_none();
+                if gone {
+                    // Made anew on this branch it will be a new one. An older deal stands; a node that does not see it is behind.
                     self.forget_deal(deal).await;
                 }
             }
@@ -326,12 +328,17 @@ impl Watch {
     }
 }
 
-/// Reads a deal from the chain and what else is known of it from the database, and puts it on the board.
-async fn restore_deal(context: &Context, categories: &mut HashMap<U256, u64>, deal: DealId) {
+/// Reads a deal from the chain and what else is known of it from the database, and puts it on the board. Says in which
+/// block it was made, if the database knows it.
+async fn restore_deal(
+    context: &Context,
+    categories: &mut HashMap<U256, u64>,
+    deal: DealId,
+) -> Option<u64> {
     let stored = retry(context, "read a deal from the database", || {
         context.db.deal(deal)
     });
-    let Some(stored) = stored.await else { return };
+    let stored = stored.await?;
     for mut entry in read_deals(context, categories, &[(deal, stored.block)]).await {
         entry.next_index = stored.next_index;
         entry.completed = stored.completed;
@@ -339,6 +346,7 @@ async fn restore_deal(context: &Context, categories: &mut HashMap<U256, u64>, de
         entry.pins = stored.pins.clone();
         context.board.lock().restore_deal(entry);
     }
+    Some(stored.block)
 }
 
 /// Puts on the board what the database knows, before anything runs.
