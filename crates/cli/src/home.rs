@@ -139,6 +139,10 @@ impl Home {
 
     /// A wallet the town makes for itself and opens without asking.
     pub fn own_wallet(&self, name: &str) -> anyhow::Result<Wallet> {
+        // Nothing is written where there is one: the folder may be read-only, as mounted secrets are.
+        if self.keystore(name)?.is_some() {
+            return self.own_wallet_of_one(name);
+        }
         // One at a time: two that start at once would both make one.
         let wallets = self.folder.join("wallets");
         fs::create_dir_all(&wallets)

@@ -7,6 +7,10 @@ use sdk::{chain::Chain, wallet::Wallet};
 
 use crate::{context::Context, town};
 
+/// Within this time a second signal is the first one come twice, as when a shell and a wrapper both pass it on.
+#[cfg(unix)]
+const SAME_SIGNAL: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// What a process says that was stopped at once by the second signal, as shells say of one that Ctrl-C ended.
 #[cfg(unix)]
 const STOPPED_TWICE: i32 = 130;
@@ -26,12 +30,17 @@ pub fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
                 _ = terminate.recv() => {}
             }
             // Stopping in order takes what it takes; who asks again does not want to wait for it.
+            let asked = tokio::time::Instant::now();
             tokio::spawn(async move {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
+                loop {
+                    tokio::select! {
+                        _ = interrupt.recv() => {}
+                        _ = terminate.recv() => {}
+                    }
+                    if asked.elapsed() >= SAME_SIGNAL {
+                        std::process::exit(STOPPED_TWICE);
+                    }
                 }
-                std::process::exit(STOPPED_TWICE);
             });
         })
     }

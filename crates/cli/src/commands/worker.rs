@@ -1,5 +1,7 @@
 //! `oxec worker`: offer this machine to a pool.
 
+use std::path::Path;
+
 use anyhow::{Context as _, ensure};
 use protocol::payment::Nrlc;
 use sdk::chain::Chain;
@@ -77,11 +79,10 @@ pub async fn run(mut context: Context, arguments: Worker) -> anyhow::Result<()> 
     .await?;
 
     let folder = arguments.folder.unwrap_or_else(|| {
-        context
-            .home
-            .folder()
-            .join("workers")
-            .join(&context.common.wallet)
+        // A wallet may be named by its file, which is not where to keep a journal.
+        let name = Path::new(&context.common.wallet).file_name();
+        let name = name.unwrap_or(context.common.wallet.as_ref());
+        context.home.folder().join("workers").join(name)
     });
     let options = worker::Options {
         slots: arguments.slots,
