@@ -192,8 +192,8 @@ pub async fn standing(
         worker,
     };
     let (viewed, contribution) = tokio::join!(
-        Box::pin(chain.hub_at(block.hash, Hub::viewTaskCall { taskid: task.0 })),
-        Box::pin(chain.hub_at(block.hash, contribution)),
+        Box::pin(chain.hub_at(block, Hub::viewTaskCall { taskid: task.0 })),
+        Box::pin(chain.hub_at(block, contribution)),
     );
     Ok(Standing {
         block,

@@ -47,6 +47,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// The first and the longest pause before something that failed in passing is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// After how long of failing looks at the chain the log says so, and how often from then on.
+const LOOK_WARN_AFTER: Duration = Duration::from_secs(5);
+const LOOK_WARN_EVERY: Duration = Duration::from_secs(60);
 /// How long a step before the contribution is tried again while chain or pool are away; later the pool has long given
 /// the task to another.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -1086,11 +1089,13 @@ impl Walk {
     async fn look(&mut self) -> Result<(Task, ContributionStatus), Ending> {
         let mut pause = PAUSE;
         let mut unknown_since = None;
+        let (mut failing_since, mut warn_after) = (None, LOOK_WARN_AFTER);
         loop {
             let standing =
                 sdk::contribution::standing(&self.desk.chain, self.task(), self.desk.address());
             let error = match Box::pin(standing).await {
                 Ok(Standing { task, .. }) if task.status == TaskStatus::Unset => {
+                    (failing_since, warn_after) = (None, LOOK_WARN_AFTER);
                     let since = unknown_since.get_or_insert_with(tokio::time::Instant::now);
                     if since.elapsed() > UNKNOWN_FOR {
                         return Err(self.over(&task));
@@ -1103,7 +1108,14 @@ impl Walk {
                 Ok(standing) => return Ok((standing.task, standing.contribution.status)),
                 Err(error) => in_full(&error),
             };
-            tracing::debug!(task.id = %self.task(), error, "cannot look at the chain, waiting");
+            let since = *failing_since.get_or_insert_with(tokio::time::Instant::now);
+            if since.elapsed() >= warn_after {
+                warn_after = since.elapsed() + LOOK_WARN_EVERY;
+                let seconds = since.elapsed().as_secs();
+                tracing::warn!(task.id = %self.task(), error, seconds, "cannot look at the chain, waiting");
+            } else {
+                tracing::debug!(task.id = %self.task(), error, "cannot look at the chain, waiting");
+            }
             self.wait(pause).await?;
             pause = (pause * 2).min(PAUSE_MAX);
         }

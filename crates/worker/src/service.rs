@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::Address;
+use futures::StreamExt as _;
 use protocol::contribution::ContributionStatus;
 use protocol::ids::TaskId;
 use runtime::wasm::{Engine, EngineOptions};
@@ -23,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use crate::cache::Cache;
 use crate::desk::{Desk, Line, Parts};
 use crate::journal::{Entry, Journal, JournalError};
-use crate::journey::{Ending, Hints, Journey, Walk};
+use crate::journey::{Ending, Hints, Journey, Walk, in_full};
 use crate::options::Options;
 use crate::session;
 
@@ -34,6 +35,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(150);
 /// that makes blocks on demand may make none for days).
 const SETTLED_BLOCKS: u64 = 64;
 const SETTLED_FOR: Duration = Duration::from_secs(10 * 60);
+/// At how many tasks that are over a last look is taken at once.
+const LAST_LOOKS_AT_ONCE: usize = 8;
 /// How often it is looked whether the ends of tasks still stand. Nobody waits for that: a reveal that was taken back may
 /// be made again for two category times.
 const SETTLED_LOOK: Duration = Duration::from_secs(5);
@@ -523,6 +526,7 @@ impl Office {
             return;
         };
         let stands = found.is_some_and(|found| found.hash == latest.block.hash);
+        let mut certain = Vec::new();
         for (task, settled) in watched {
             if !stands {
                 tracing::info!(task.id = %task, "the chain was reorganised after the task was over, looking at it again");
@@ -533,17 +537,27 @@ impl Office {
             } else if head.number >= settled.block.number + SETTLED_BLOCKS
                 || settled.at.elapsed() >= SETTLED_FOR
             {
-                self.forget_unless_staked(task, desk).await;
+                certain.push(task);
             }
         }
+        futures::stream::iter(certain)
+            .for_each_concurrent(LAST_LOOKS_AT_ONCE, |task| {
+                Box::pin(self.forget_unless_staked(task, desk))
+            })
+            .await;
     }
 
     /// The last look at a task before its journal is thrown away: what was sent and not heard of may have come late.
     async fn forget_unless_staked(self: &Arc<Self>, task: TaskId, desk: &Arc<Desk>) {
         let standing = sdk::contribution::standing(&desk.chain, task, desk.address());
-        // Where the chain does not say, the next look does.
-        let Ok(standing) = Box::pin(standing).await else {
-            return;
+        let standing = match Box::pin(standing).await {
+            Ok(standing) => standing,
+            // Where the chain does not say, the next look does.
+            Err(error) => {
+                let error = in_full(&error);
+                tracing::debug!(task.id = %task, error, "cannot take a last look at the task");
+                return;
+            }
         };
         self.lock_settled().remove(&task);
         let staked = standing.contribution.status == ContributionStatus::Contributed

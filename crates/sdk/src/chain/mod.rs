@@ -25,6 +25,7 @@ mod sender;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -65,7 +66,8 @@ pub struct ChainOptions {
     /// lacks).
     pub resend_after: Duration,
     /// The most that is ever offered per gas, in wei. What waits while blocks pass it by is raised, to a few times the
-    /// going price and never beyond this; what this does not suffice for waits until gas is cheaper.
+    /// going price and never beyond this; what this does not suffice for waits until gas is cheaper. While a block's
+    /// base fee is above it, nothing new is sent: the caller hears so at once.
     pub fee_max: u128,
     /// Most blocks to ask events of in one request.
     pub log_range_blocks: u64,
@@ -97,6 +99,8 @@ struct Inner {
     options: ChainOptions,
     heads: OnceLock<Heads>,
     fees: Mutex<Option<(Instant, Fees)>>,
+    /// The node does not take a block's hash where it takes a number (EIP-1898).
+    by_number: AtomicBool,
     /// Weak: a sender holds its chain, and ends when nobody uses it any more.
     senders: Mutex<HashMap<Address, Weak<sender::Shared>>>,
 }
@@ -172,6 +176,14 @@ impl Fees {
             Self::Legacy { price } => price,
         }
     }
+
+    /// The base fee from which [`Self::market`] made it.
+    fn base(self) -> Option<u128> {
+        match self {
+            Self::Market { max_fee, tip } => Some(max_fee.saturating_sub(tip) / 2),
+            Self::Legacy { .. } => None,
+        }
+    }
 }
 
 /// The ceiling some forks of Ethereum put on one transaction's gas (EIP-7825).
@@ -179,6 +191,15 @@ const TRANSACTION_GAS_MAX: u64 = 1 << 24;
 
 /// How long a fee fetched by asking is good for.
 const FEES_GOOD_FOR: Duration = Duration::from_secs(10);
+
+/// The pauses after which a node is asked again about a block it does not know: of several behind one URL, one may be
+/// a little behind the one that told of the block.
+const UNKNOWN_BLOCK_PAUSES: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(150),
+    Duration::from_millis(400),
+    Duration::from_millis(900),
+];
 
 impl Chain {
     /// Connects to a node by http(s) or ws(s) URL, and checks that it is on the deployment's chain and that the
@@ -236,6 +257,7 @@ impl Chain {
             options,
             heads: OnceLock::new(),
             fees: Mutex::new(None),
+            by_number: AtomicBool::new(false),
             senders: Mutex::new(HashMap::new()),
         };
         Ok(Self {
@@ -319,16 +341,79 @@ impl Chain {
     }
 
     /// Calls a view function of the hub as of one block, by its hash: several such answers fit together, whatever comes
-    /// in between and whichever of several nodes behind one URL answers.
-    pub async fn hub_at<C: SolCall>(&self, block: B256, call: C) -> Result<C::Return, ChainError> {
-        let (rpc, hub) = (&self.inner.rpc, self.inner.deployment.hub);
+    /// in between and whichever of several nodes behind one URL answers. A node that takes no hashes there is asked by
+    /// number, which is as good unless the block is replaced in between.
+    pub async fn hub_at<C: SolCall>(
+        &self,
+        block: BlockRef,
+        call: C,
+    ) -> Result<C::Return, ChainError> {
+        let hub = self.inner.deployment.hub;
         let request = TransactionRequest::default()
             .to(hub)
             .input(Bytes::from(call.abi_encode()).into());
-        let at = serde_json::json!({ "blockHash": block });
-        let answer = Box::pin(rpc.request("eth_call", (request, at))).await;
-        let data = answer.map_err(|failure| self.refused_or(&verb::<C>(), failure))?;
+        let answer = Box::pin(self.call_at(block, request)).await;
+        let data = answer.map_err(|failure| match failure {
+            // The block may be there a moment later, or have been replaced.
+            failure if failure.unknown_block() => self.inner.rpc.explain(
+                format!("calling {} at block {}", verb::<C>(), block.number),
+                Failure::Away(failure.words()),
+            ),
+            failure => self.refused_or(&verb::<C>(), failure),
+        })?;
         self.decode_return::<C>(hub, &data)
+    }
+
+    async fn call_at(
+        &self,
+        block: BlockRef,
+        request: TransactionRequest,
+    ) -> Result<Bytes, Failure> {
+        let by_hash = serde_json::json!({ "blockHash": block.hash });
+        let by_number = serde_json::json!(U64::from(block.number));
+        let only_numbers = &self.inner.by_number;
+        if only_numbers.load(Ordering::Relaxed) {
+            return self.call_patiently(&request, &by_number).await;
+        }
+        let failure = match self.call_patiently(&request, &by_hash).await {
+            Err(failure) if failure.is_no() && !failure.unknown_block() => failure,
+            answer => return answer,
+        };
+        let answer = self.call_patiently(&request, &by_number).await;
+        let answered = match &answer {
+            Ok(_) => true,
+            Err(failure) => failure.is_revert(),
+        };
+        // A bad moment is not for ever.
+        if answered && !failure.may_pass() && !only_numbers.swap(true, Ordering::Relaxed) {
+            let (node, why) = (&self.inner.rpc.node, failure.words());
+            tracing::warn!(
+                node,
+                why,
+                "the node takes no block hashes in calls: asking by number"
+            );
+        }
+        answer
+    }
+
+    /// Calls as of a block, again after short pauses while the node does not know that block.
+    async fn call_patiently(
+        &self,
+        request: &TransactionRequest,
+        at: &serde_json::Value,
+    ) -> Result<Bytes, Failure> {
+        let rpc = &self.inner.rpc;
+        let mut pauses = UNKNOWN_BLOCK_PAUSES.iter();
+        loop {
+            let answer = rpc.request("eth_call", (request.clone(), at.clone())).await;
+            match &answer {
+                Err(failure) if failure.unknown_block() => match pauses.next() {
+                    Some(pause) => tokio::time::sleep(*pause).await,
+                    None => return answer,
+                },
+                _ => return answer,
+            }
+        }
     }
 
     /// Calls one view function of the hub for many things, in as few messages as the node allows; the answers are in
@@ -558,8 +643,14 @@ impl Chain {
     }
 
     /// What to offer for gas now, by the newest base fee and the node's idea of a tip, which is asked for at most every
-    /// few seconds.
+    /// few seconds; no more than the owner allows.
     async fn fees(&self) -> Result<Fees, Failure> {
+        let fees = self.going_fees().await?;
+        Ok(fees.at_most(self.inner.options.fee_max))
+    }
+
+    /// The same, whatever the owner allows.
+    async fn going_fees(&self) -> Result<Fees, Failure> {
         let cached = *self
             .inner
             .fees
@@ -580,7 +671,7 @@ impl Chain {
                 (Fees::Market { tip, .. }, Some(base)) => Fees::market(base.to(), tip),
                 (fees, _) => fees,
             };
-            return Ok(fees.at_most(self.inner.options.fee_max));
+            return Ok(fees);
         }
         let head = match known {
             Some(head) => head,
@@ -605,7 +696,7 @@ impl Chain {
             .fees
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), fees));
-        Ok(fees.at_most(self.inner.options.fee_max))
+        Ok(fees)
     }
 
     fn forget_fees(&self) {

@@ -63,6 +63,37 @@ impl Failure {
             Self::Said { data: Some(_), .. } | Self::Unreadable(_) => false,
         }
     }
+
+    /// Whether a contract refused, in a call.
+    pub(super) fn is_revert(&self) -> bool {
+        match self {
+            Self::Said { message, data, .. } => {
+                data.is_some() || message.to_lowercase().contains("revert")
+            }
+            Self::Away(_) | Self::Unreadable(_) => false,
+        }
+    }
+
+    /// Whether the node itself said no.
+    pub(super) fn is_no(&self) -> bool {
+        matches!(self, Self::Said { .. }) && !self.is_revert()
+    }
+
+    /// Whether the node does not know the block it was asked about; it may a moment later.
+    pub(super) fn unknown_block(&self) -> bool {
+        let Self::Said { message, .. } = self else {
+            return false;
+        };
+        self.is_no() && tells_of_an_unknown_block(message)
+    }
+
+    /// The node's words, or the connection's.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Away(why) | Self::Unreadable(why) => why.clone(),
+            Self::Said { code, message, .. } => format!("{message} (code {code})"),
+        }
+    }
 }
 
 impl Rpc {
@@ -303,6 +334,25 @@ pub(super) fn may_pass_by(message: &str) -> bool {
     .any(|words| message.contains(words))
 }
 
+/// Each kind of node has its own words for it.
+fn tells_of_an_unknown_block(message: &str) -> bool {
+    let message = message.to_lowercase();
+    [
+        "header not found",
+        "header for hash not found",
+        "unknown block",
+        "unknown header",
+        "block not found",
+        "cannot find block",
+        "could not find block",
+        "block could not be found",
+        "resource not found",
+        "not currently canonical",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}
+
 fn shortened(text: &str) -> String {
     let mut short: String = text.chars().take(200).collect();
     if short.len() < text.len() {
@@ -352,6 +402,29 @@ mod tests {
             .parse()
             .expect("a URL");
         assert_eq!(public_part(&url), "https://rpc.example:8443");
+    }
+
+    #[test]
+    fn an_unknown_block_is_told_from_a_question_not_understood() {
+        let said = |message: &str, data| Failure::Said {
+            code: -32_000,
+            message: message.to_owned(),
+            data,
+        };
+        for words in [
+            "header not found",
+            "Unknown block",
+            "block not found: hash 0x12",
+        ] {
+            assert!(said(words, None).unknown_block(), "{words}");
+        }
+        for words in [
+            "invalid argument 1: hex string",
+            "execution reverted: block not found",
+        ] {
+            assert!(!said(words, None).unknown_block(), "{words}");
+        }
+        assert!(!said("header not found", Some(Bytes::new())).unknown_block());
     }
 
     #[test]

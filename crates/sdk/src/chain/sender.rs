@@ -65,8 +65,12 @@ const WATCHED_MAX: usize = 65_536;
 /// waits for another, more money would not help.
 const PASSED_BY: u64 = 3;
 
-/// To how many times the going price a waiting transaction is raised at most.
+/// To how many times the going price a transaction is raised at most that the node did not ask to be raised.
 const RAISED_MAX: u128 = 4;
+
+/// To how much a transaction may be raised that the node finds too cheap, in wei, if that is more: what a pool asks for
+/// goes by what it holds, and not by the going price.
+const RAISED_IF_ASKED: u128 = 100_000_000_000;
 
 /// What counts as the going tip at least when tips are compared, in wei: some nodes say none.
 const TIP_LEAST: u128 = 1_000_000_000;
@@ -410,6 +414,10 @@ struct InFlight {
     may_be_out: bool,
     /// Whether the node found it too cheap.
     too_cheap: bool,
+    /// The form of which the caller heard that it failed. Never to be sent again: it might not fail.
+    told_failed: Option<B256>,
+    /// Whether it was logged that it offers too little and cannot be raised.
+    warned: bool,
 }
 
 /// A transaction whose receipt was told.
@@ -685,6 +693,8 @@ impl Desk {
                     refusals: 0,
                     may_be_out: false,
                     too_cheap: false,
+                    told_failed: None,
+                    warned: false,
                 },
             ));
         }
@@ -718,7 +728,13 @@ impl Desk {
         let mut pause = Duration::from_millis(50);
         loop {
             let failure = match self.try_prepare().await {
-                Ok(fees) => return Some(fees),
+                Ok(fees) => match self.too_dear(fees) {
+                    None => return Some(fees.at_most(self.chain.inner.options.fee_max)),
+                    Some(failure) => {
+                        self.answer_waiting(&failure);
+                        return None;
+                    }
+                },
                 Err(failure) => failure,
             };
             let patience = match failure {
@@ -727,16 +743,7 @@ impl Desk {
                 Failure::Said { .. } | Failure::Unreadable(_) => BAD_MOMENT,
             };
             if started.elapsed() + pause > patience.min(self.chain.inner.options.patience) {
-                for job in self.waiting.drain(..) {
-                    let error = self
-                        .chain
-                        .inner
-                        .rpc
-                        .explain(job.transaction.verb.clone(), failure.clone());
-                    job.answer(Err(error));
-                }
-                self.holes.clear();
-                self.next_nonce = None;
+                self.answer_waiting(&failure);
                 return None;
             }
             tokio::time::sleep(pause).await;
@@ -744,8 +751,39 @@ impl Desk {
         }
     }
 
+    /// Tells everyone whose transaction was not signed yet why it will not be.
+    fn answer_waiting(&mut self, failure: &Failure) {
+        for job in self.waiting.drain(..) {
+            let error = self
+                .chain
+                .inner
+                .rpc
+                .explain(job.transaction.verb.clone(), failure.clone());
+            job.answer(Err(error));
+        }
+        self.holes.clear();
+        self.next_nonce = None;
+    }
+
+    /// Why nothing can be sent at these fees, if the owner does not allow even the base fee: it would wait, and block
+    /// the key, for nobody knows how long.
+    fn too_dear(&self, fees: Fees) -> Option<Failure> {
+        let fee_max = self.chain.inner.options.fee_max;
+        let base = fees.base().filter(|base| *base > fee_max)?;
+        Some(Failure::Said {
+            code: 0,
+            message: format!(
+                "nothing was sent, since the base fee of {} is above the limit of {} set here (fee_max): \
+                 wait until gas is cheaper, or raise the limit",
+                gwei(base),
+                gwei(fee_max)
+            ),
+            data: None,
+        })
+    }
+
     async fn try_prepare(&mut self) -> Result<Fees, Failure> {
-        let fees = self.chain.fees().await?;
+        let fees = self.chain.going_fees().await?;
         if self.next_nonce.is_none() {
             let pending = self.count("pending").await?;
             // What was mined and stands counts, whatever a node that is behind says.
@@ -1167,6 +1205,7 @@ impl Desk {
             }
         } else {
             self.in_vain.fetch_add(1, Ordering::Relaxed);
+            flight.told_failed = Some(receipt.transaction_hash);
             // Its caller hears that it failed. Should its block be undone, it must not do what it failed to do after all:
             // one that does nothing takes its place.
             let nothing = Job::doing_nothing(self.address);
@@ -1265,7 +1304,8 @@ impl Desk {
         self.settle_doubts(doubtful).await;
     }
 
-    /// The newest form of a transaction, re-signed under the same nonce with a higher fee if it offers too little.
+    /// The newest form of a transaction, re-signed under the same nonce with a higher fee if it offers too little, or if
+    /// another content has taken its place.
     async fn freshen(&mut self, nonce: u64, head: Option<&Head>) -> Option<Bytes> {
         let base = base_fee(head);
         let resend_after = self.chain.inner.options.resend_after;
@@ -1277,16 +1317,37 @@ impl Desk {
         let passed_by =
             head.is_some_and(|head| head.number() >= flight.priced_block.saturating_add(PASSED_BY));
         let overdue = passed_by && flight.priced_at.elapsed() > resend_after * 8;
-        if flight.too_cheap || flight.priced_out(base) || overdue {
+        let replaced = flight.told_failed == Some(flight.newest_form().0);
+        let priced_out = flight.priced_out(base);
+        let lacks = if replaced || priced_out {
+            Some(Lacks::ItsPrice)
+        } else if flight.too_cheap {
+            Some(Lacks::WhatTheNodeAsks)
+        } else {
+            overdue.then_some(Lacks::Attention)
+        };
+        if let Some(lacks) = lacks {
+            let fee_max = self.chain.inner.options.fee_max;
             let fees = self.chain.fees().await.ok()?;
             let flight = self.in_flight.get_mut(&nonce)?;
-            let raised = flight
-                .fees
-                .raised_to(fees, self.chain.inner.options.fee_max);
+            let raised = flight.fees.raised_to(fees, fee_max, lacks);
             flight.priced_at = now;
             flight.priced_block = head.map_or(flight.priced_block, Head::number);
             flight.too_cheap = false;
-            if let Some(fees) = raised {
+            if raised.is_none() && priced_out && !flight.warned {
+                flight.warned = true;
+                tracing::warn!(
+                    address = %self.address, nonce, tx = %flight.newest_form().0,
+                    verb = flight.job.transaction.verb,
+                    offers = gwei(flight.fees.most()), base_fee = gwei(base.unwrap_or_default()), fee_max = gwei(fee_max),
+                    "a transaction offers too little for the next block and may not be raised further: it waits, and \
+                     with it all of this key, until gas is cheaper"
+                );
+            }
+            // The old form is not to be sent; the new one may be taken as it is if no pool has the old one any more.
+            let as_it_was = replaced.then(|| flight.fees.at_most(fee_max));
+            if let Some(fees) = raised.or(as_it_was) {
+                flight.warned &= raised.is_none();
                 flight.fees = fees;
                 let form = self.sign(&self.in_flight.get(&nonce)?.job, nonce, fees);
                 let flight = self.in_flight.get_mut(&nonce)?;
@@ -1380,8 +1441,6 @@ impl Desk {
                     flight.due = now;
                     flight.pause = SOON;
                     flight.refusals = 0;
-                    // What stands for one that failed has another content, and needs a signature of its own.
-                    flight.too_cheap |= flight.job.fills_a_gap(self.address);
                     // Unless another of ours has the nonce since the chain was put back.
                     self.in_flight.entry(mined.nonce).or_insert(mined.flight);
                 }
@@ -1505,13 +1564,29 @@ impl InFlight {
     }
 }
 
+/// Why a waiting transaction is raised, which says how far it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lacks {
+    /// Blocks pass it by, and nothing says why: a few times the going price is enough of a try.
+    Attention,
+    /// The node says that it is too cheap.
+    WhatTheNodeAsks,
+    /// No block can take it at what it offers, or it must be replaced: it blocks the key until it is raised, so that
+    /// only the owner's limit counts.
+    ItsPrice,
+}
+
 impl Fees {
     /// At least these fees, and at least the quarter more for which every node replaces a waiting transaction; `None` if
-    /// that is more than a few times these, or than `most`.
-    fn raised_to(self, now: Self, most: u128) -> Option<Self> {
+    /// that is more than `most`, or than is reasonable for what it lacks.
+    fn raised_to(self, now: Self, most: u128, lacks: Lacks) -> Option<Self> {
         let raised = |fee: u128| fee.saturating_add(fee / 4).saturating_add(1);
-        let few_times = |fee: u128| fee.saturating_mul(RAISED_MAX);
-        let ceiling = few_times(now.most()).min(most);
+        let bound = |fee: u128| match lacks {
+            Lacks::Attention => fee.saturating_mul(RAISED_MAX),
+            Lacks::WhatTheNodeAsks => fee.saturating_mul(RAISED_MAX).max(RAISED_IF_ASKED),
+            Lacks::ItsPrice => u128::MAX,
+        };
+        let ceiling = bound(now.most()).min(most);
         let (fees, within) = match (self, now) {
             (
                 Self::Market { max_fee, tip },
@@ -1523,7 +1598,7 @@ impl Fees {
                 let tip = raised(tip).max(tip_now);
                 let max_fee = raised(max_fee).max(max_now).max(tip);
                 let fees = Self::Market { max_fee, tip };
-                (fees, tip <= few_times(tip_now.max(TIP_LEAST)))
+                (fees, tip <= bound(tip_now.max(TIP_LEAST)))
             }
             (Self::Market { max_fee, tip }, Self::Legacy { .. }) => {
                 let fees = Self::Market {
@@ -1538,6 +1613,16 @@ impl Fees {
             }
         };
         (within && fees.most() <= ceiling.max(TIP_LEAST.min(most))).then_some(fees)
+    }
+}
+
+/// A fee in gwei, for people.
+fn gwei(wei: u128) -> String {
+    let (whole, fraction) = (wei / 1_000_000_000, wei % 1_000_000_000);
+    let fraction = format!("{fraction:09}");
+    match fraction.trim_end_matches('0') {
+        "" => format!("{whole} gwei"),
+        decimals => format!("{whole}.{decimals} gwei"),
     }
 }
 
@@ -1607,7 +1692,7 @@ mod tests {
     /// How far a fee rises if it is raised for ever.
     fn raised_for_ever(mut fees: Fees, now: Fees, most: u128) -> Fees {
         for _ in 0..1_000 {
-            match fees.raised_to(now, most) {
+            match fees.raised_to(now, most, Lacks::Attention) {
                 Some(raised) => {
                     assert!(
                         raised.most() >= fees.most() + fees.most() / 10,
@@ -1644,16 +1729,61 @@ mod tests {
         let now = Fees::market(30 * GWEI, GWEI);
         let most = now.most() + now.most() / 2;
         assert!(raised_for_ever(now, now, most).most() <= most);
-        assert_eq!(now.raised_to(now, now.most()), None);
-        // When gas has become dearer than that, it waits for better days.
         let dear = Fees::market(300 * GWEI, GWEI);
-        assert_eq!(now.raised_to(dear, most), None);
+        for lacks in [Lacks::Attention, Lacks::WhatTheNodeAsks, Lacks::ItsPrice] {
+            assert_eq!(now.raised_to(now, now.most(), lacks), None);
+            // When gas has become dearer than that, it waits for better days.
+            assert_eq!(now.raised_to(dear, most, lacks), None);
+        }
         assert!(dear.at_most(most).most() <= most);
     }
 
     #[test]
     fn what_was_offered_when_gas_was_dear_is_not_raised_when_it_is_cheap() {
         let (dear, cheap) = (Fees::market(300 * GWEI, GWEI), Fees::market(GWEI, GWEI));
-        assert_eq!(dear.raised_to(cheap, u128::MAX), None);
+        assert_eq!(dear.raised_to(cheap, u128::MAX, Lacks::Attention), None);
+    }
+
+    #[test]
+    fn what_is_priced_out_is_raised_whatever_tip_it_was_sent_with() {
+        let (sent, now) = (
+            Fees::market(10 * GWEI, 30 * GWEI),
+            Fees::market(60 * GWEI, GWEI),
+        );
+        assert_eq!(sent.raised_to(now, 10_000 * GWEI, Lacks::Attention), None);
+        let Some(Fees::Market { max_fee, tip }) =
+            sent.raised_to(now, 10_000 * GWEI, Lacks::ItsPrice)
+        else {
+            panic!("not raised");
+        };
+        assert_eq!(max_fee, now.most());
+        assert!(tip > 30 * GWEI && tip <= max_fee, "{tip}");
+    }
+
+    #[test]
+    fn what_the_node_finds_too_cheap_is_raised_further_than_what_merely_waits() {
+        let now = Fees::market(GWEI, GWEI);
+        let mut fees = now;
+        while let Some(raised) = fees.raised_to(now, u128::MAX, Lacks::WhatTheNodeAsks) {
+            fees = raised;
+        }
+        assert!(
+            fees.most() > 75 * GWEI && fees.most() <= RAISED_IF_ASKED,
+            "{fees:?}"
+        );
+        let most = 20 * GWEI;
+        let mut fees = now;
+        while let Some(raised) = fees.raised_to(now, most, Lacks::WhatTheNodeAsks) {
+            fees = raised;
+        }
+        assert!(fees.most() <= most, "{fees:?}");
+    }
+
+    #[test]
+    fn fees_know_their_base() {
+        assert_eq!(Fees::market(60 * GWEI, 3).base(), Some(60 * GWEI));
+        assert_eq!(Fees::Legacy { price: GWEI }.base(), None);
+        assert_eq!(gwei(1_500_000_000), "1.5 gwei");
+        assert_eq!(gwei(20 * GWEI), "20 gwei");
     }
 }

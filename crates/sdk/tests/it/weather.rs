@@ -1,18 +1,25 @@
 //! Bad weather: a chain that changes its mind, nodes that lag, forget, refuse and repeat themselves. Whatever happens, a
 //! call is executed once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, U256};
 use protocol::abi::{Hub, RLC};
+use protocol::ids::TaskId;
 use protocol::payment::Nrlc;
 use sdk::chain::{Chain, ChainError, ChainOptions, EventStream, Followed, Receipt, Sender};
+use sdk::contribution;
 use sdk::payment;
 use sdk::wallet::Wallet;
 use testchain::{Answer, FaultProxy, Faults, Lag, Mining, Options, Refusal};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use url::Url;
 
-use crate::town::{Town, nano_rlc};
+use crate::town::{Town, nano_rlc, url};
 
 /// How long anything here may take at most.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -175,8 +182,41 @@ async fn what_failed_does_not_succeed_after_a_reorganisation_and_holds_up_nothin
         return;
     }
     let sender = town.somebody(Nrlc::rlc(0)).await;
+    fails_for_good(&town, &sender).await;
+}
+
+/// What stands in for it may be no dearer than it was.
+#[tokio::test]
+async fn what_failed_does_not_succeed_after_a_reorganisation_though_it_may_not_be_raised() {
+    let town = Town::start().await;
+    if !town.node.can_reorganise(
+        "what_failed_does_not_succeed_after_a_reorganisation_though_it_may_not_be_raised",
+    ) {
+        return;
+    }
+    let wallet = town.somebody(Nrlc::rlc(0)).await.wallet().clone();
+    let base = base_fee(&town).await;
+    let options = ChainOptions {
+        fee_max: base + base / 2,
+        ..ChainOptions::default()
+    };
+    let chain = town.connect(&url(&town.node.http_url()), options).await;
+    fails_for_good(&town, &chain.sender(&wallet)).await;
+}
+
+async fn base_fee(town: &Town) -> u128 {
+    let block: serde_json::Value = town
+        .node
+        .rpc("eth_getBlockByNumber", serde_json::json!(["latest", false]))
+        .await
+        .expect("a block");
+    let base: U256 = serde_json::from_value(block["baseFeePerGas"].clone()).expect("a base fee");
+    base.to()
+}
+
+async fn fails_for_good(town: &Town, sender: &Sender) {
     let (to, other) = (Wallet::random().address(), Wallet::random().address());
-    let failed = send_one(&sender, to).await;
+    let failed = send_one(sender, to).await;
     failed.expect_err("it has no RLC");
     sender
         .send_ether(other, U256::from(1))
@@ -195,7 +235,7 @@ async fn what_failed_does_not_succeed_after_a_reorganisation_and_holds_up_nothin
         }
     })
     .await;
-    send_one(&sender, other).await.expect("mined");
+    send_one(sender, other).await.expect("mined");
     assert_eq!(balance(&town.chain, to).await, nano_rlc(0));
     assert_eq!(balance(&town.chain, other).await, nano_rlc(1));
 }
@@ -433,6 +473,135 @@ async fn what_a_rising_base_fee_prices_out_is_sent_again_dearer_at_once() {
         .expect("no panic")
         .expect("mined");
     assert_eq!(balance(&town.chain, to).await, nano_rlc(1));
+}
+
+#[tokio::test]
+async fn while_gas_is_dearer_than_allowed_whoever_sends_hears_so_at_once() {
+    const GWEI: u64 = 1_000_000_000;
+    let town = Town::start().await;
+    let wallet = town.somebody(Nrlc::rlc(1)).await.wallet().clone();
+    town.node.set_next_base_fee(40 * GWEI).await.expect("set");
+    town.node.mine(1).await.expect("mined");
+    let options = ChainOptions {
+        fee_max: 20_000_000_000,
+        ..ChainOptions::default()
+    };
+    let chain = town.connect(&url(&town.node.http_url()), options).await;
+    let sender = chain.sender(&wallet);
+    let to = Wallet::random().address();
+    let error = tokio::time::timeout(Duration::from_secs(5), send_one(&sender, to))
+        .await
+        .expect("at once")
+        .expect_err("too dear")
+        .to_string();
+    for words in ["transfer", "40 gwei", "20 gwei", "fee_max"] {
+        assert!(error.contains(words), "{words}: {error}");
+    }
+    town.node.set_next_base_fee(GWEI).await.expect("set");
+    town.node.mine(1).await.expect("mined");
+    within("gas is cheap again", async {
+        while send_one(&sender, to).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    assert_eq!(balance(&town.chain, to).await, nano_rlc(1));
+}
+
+#[tokio::test]
+async fn a_block_that_a_node_does_not_know_yet_is_asked_for_again() {
+    let town = Town::start().await;
+    let proxy = town.weather().await;
+    let chain = town
+        .connect(&proxy.http_url(), ChainOptions::default())
+        .await;
+    let (task, worker) = (TaskId(B256::ZERO), Wallet::random().address());
+    let answer = Answer::error("header not found");
+    proxy.change(|faults| faults.refusals = vec![Refusal::of("eth_call", answer)]);
+    let error = within("an answer", contribution::standing(&chain, task, worker))
+        .await
+        .expect_err("unknown");
+    assert!(error.is_transient(), "{error:?}");
+    let asked = proxy.counts().refused;
+    assert!(asked >= 6, "{asked} times");
+    let calming = async {
+        proxy.until(|counts| counts.refused >= asked + 4).await;
+        proxy.calm();
+    };
+    let (standing, ()) = tokio::join!(contribution::standing(&chain, task, worker), calming);
+    standing.expect("known a moment later");
+}
+
+/// A node that takes numbers where newer ones take hashes of blocks too.
+#[tokio::test]
+async fn a_node_that_takes_no_block_hashes_is_asked_by_number() {
+    let town = Town::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let refused = Arc::new(AtomicU64::new(0));
+    let node = url(&town.node.http_url());
+    tokio::spawn(without_block_hashes(listener, node, refused.clone()));
+    let chain = town
+        .connect(&url(&format!("http://{address}")), ChainOptions::default())
+        .await;
+    let (task, worker) = (TaskId(B256::ZERO), Wallet::random().address());
+    for _ in 0..3 {
+        within("an answer", contribution::standing(&chain, task, worker))
+            .await
+            .expect("a look");
+    }
+    let refused = refused.load(Ordering::Relaxed);
+    assert!((1..=2).contains(&refused), "remembered: {refused}");
+}
+
+/// Passes on what it is asked, one question per connection, but for calls at a block's hash.
+async fn without_block_hashes(listener: TcpListener, node: Url, refused: Arc<AtomicU64>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let (node, refused) = (node.clone(), refused.clone());
+        tokio::spawn(async move {
+            let mut stream = BufReader::new(stream);
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                stream.read_line(&mut line).await.expect("a line");
+                let line = line.trim().to_lowercase();
+                if let Some(bytes) = line.strip_prefix("content-length:") {
+                    length = bytes.trim().parse().expect("a number");
+                }
+                if line.is_empty() {
+                    break;
+                }
+            }
+            let mut question = vec![0; length];
+            stream.read_exact(&mut question).await.expect("a question");
+            let asked: serde_json::Value = serde_json::from_slice(&question).unwrap_or_default();
+            let answer = if asked["params"][1].is_object() {
+                refused.fetch_add(1, Ordering::Relaxed);
+                let error = serde_json::json!({
+                    "code": -32_602, "message": "invalid argument 1: cannot read an object as a block number",
+                });
+                let answer =
+                    serde_json::json!({ "jsonrpc": "2.0", "id": asked["id"], "error": error });
+                answer.to_string()
+            } else {
+                let sent = reqwest::Client::new()
+                    .post(node)
+                    .header("content-type", "application/json")
+                    .body(question)
+                    .send();
+                let answer = sent.await.expect("an answer");
+                answer.text().await.expect("a body")
+            };
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                answer.len()
+            );
+            let whole = head + &answer;
+            let _ = stream.write_all(whole.as_bytes()).await;
+        });
+    }
 }
 
 #[tokio::test]
