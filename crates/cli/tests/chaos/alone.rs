@@ -146,7 +146,9 @@ async fn a_worker_killed_after_contributing_reveals_when_it_is_back() -> anyhow:
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_after_sending_its_one_step_is_paid_once() -> anyhow::Result<()> {
     let _alone = alone_on_the_machine().await;
-    let town = town(1).await?;
+    let mut town = town(0).await?;
+    // Slow enough that blocks stop coming by themselves before it has finished.
+    add(&mut town, "slow", "slow=1.5").await?;
     let worker = &town.workers[0];
     let app = town.publish(errand(), Nrlc::rlc(1)).await?;
     let rented = town.rent(app, 1, 1, &["write", "at once"]).await?;
