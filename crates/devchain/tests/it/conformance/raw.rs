@@ -69,7 +69,14 @@ impl Raw<'_> {
             return;
         }
         tokio::time::timeout(PATIENCE, async {
-            while self.aside.receipt(hash).await.is_null() {
+            // anvil has the receipt a moment before it says of the transaction that it is in a block.
+            while self.aside.receipt(hash).await.is_null()
+                || self
+                    .aside
+                    .get("eth_getTransactionByHash", json!([hash]))
+                    .await["blockHash"]
+                    .is_null()
+            {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         })
