@@ -42,8 +42,8 @@ use crate::desk::{Desk, Terms};
 use crate::journal::{Entry, JournalError, Reached};
 use crate::package;
 
-/// How often a waiting journey looks at the chain by itself.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// How often a waiting journey looks at the chain by itself: a net under what the chain's events and the pool tell it.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// The first and the longest pause before something that failed in passing is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
