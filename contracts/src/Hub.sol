@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 // The law, and the one address everybody talks to: IHub is what it answers to. This contract holds the stages that the
-// most transactions go to; orders, deals and governance are one step further (see Module).
+// most transactions go to; orders and deals are one step further, governance and failed tasks two (see Module).
 //
 // Deployment, in this order: RLC(owner), AppRegistry(owner), DatasetRegistry(owner), WorkerpoolRegistry(owner),
 // HubGovernance, HubOrders(HubGovernance), Hub(HubOrders, owner); then, by the owner, `initialize(0)` on each registry, and

@@ -110,4 +110,8 @@ interface IPayment {
 
     /// @notice The account that gathers the stakes of those who failed.
     function kitty_address() external pure returns (address);
+
+    /// @notice The account of what is to be nobody's: it has no key. What is burnt is rewarded to it, so balances still add up to
+    /// the supply.
+    function burnt_address() external pure returns (address);
 }

@@ -13,7 +13,7 @@ pragma solidity ^0.8.28;
 
 import { ITask, TaskStatus } from "../interfaces/ITask.sol";
 import { ContributionRecord } from "./Contributions.sol";
-import { DealKey } from "./Deals.sol";
+import { DealKey, DealView, Deals } from "./Deals.sol";
 
 type TaskWord is uint256;
 
@@ -41,6 +41,12 @@ library Tasks {
 
     function idOf(bytes32 dealid, uint256 idx) internal pure returns (bytes32) {
         return keccak256(abi.encodePacked(dealid, idx));
+    }
+
+    /// @dev Says that a task of the deal starts, and makes its word; to keep it is the caller's business, who may end it at once.
+    function begin(bytes32 taskid, bytes32 dealid, uint256 idx, DealView deal) internal returns (TaskWord) {
+        emit ITask.TaskInitialize(taskid, deal.workerpool());
+        return fresh(Deals.keyOf(dealid), idx);
     }
 
     /// @dev An active task without contributions. The index was checked against the deal, whose indices fit in 32 bits.
@@ -131,6 +137,15 @@ library Tasks {
         bytes32 kept = record.groups[group];
         bool revealed = word.reveals() != 0 && group == word.winning();
         return revealed ? keccak256(abi.encodePacked(taskid, kept)) : kept;
+    }
+
+    function requireIndex(DealView deal, bytes32 dealid, uint256 idx) internal pure {
+        (uint256 first, uint256 size) = (deal.first(), deal.size());
+        require(first <= idx && idx < first + size, ITask.TaskIndexOutOfRange(dealid, idx, first, size));
+    }
+
+    function requireUnset(TaskWord word, bytes32 taskid) internal pure {
+        require(word.status() == TaskStatus.UNSET, ITask.TaskAlreadyInitialized(taskid, word.status()));
     }
 
     function requireActive(TaskWord word, bytes32 taskid) internal pure {

@@ -157,7 +157,7 @@ abstract contract ContributionStage is IContribution, IConsensus, HubState {
 
     /// @dev Where the worker has none, the record is not to be used.
     function _find(TaskRecord storage record, uint256 count, address worker)
-        private
+        internal
         view
         returns (bool, ContributionRecord storage)
     {

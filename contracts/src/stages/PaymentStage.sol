@@ -9,7 +9,7 @@ import { IGovernance } from "../interfaces/IGovernance.sol";
 import { Account, IPayment } from "../interfaces/IPayment.sol";
 import { IApprovalReceiver } from "../interfaces/IRLC.sol";
 import { ITask } from "../interfaces/ITask.sol";
-import { Accounts, Book } from "../libraries/Accounts.sol";
+import { Accounts, BURNT, Book } from "../libraries/Accounts.sol";
 import { Kitty } from "../libraries/Kitty.sol";
 import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
@@ -168,6 +168,11 @@ abstract contract PaymentStage is IPayment, HubState {
     /// @inheritdoc IPayment
     function kitty_address() external pure returns (address) {
         return Kitty.ACCOUNT;
+    }
+
+    /// @inheritdoc IPayment
+    function burnt_address() external pure returns (address) {
+        return BURNT;
     }
 
     function _deposit(address payer, uint256 amount, address target) private {

@@ -8,6 +8,7 @@ import { IDeal } from "../../src/interfaces/IDeal.sol";
 import { RequestOrder, WorkerpoolOrder } from "../../src/interfaces/IOrder.sol";
 import { IPayment } from "../../src/interfaces/IPayment.sol";
 import { ITask, Task, TaskStatus } from "../../src/interfaces/ITask.sol";
+import { ITaskEnd } from "../../src/interfaces/ITaskEnd.sol";
 import { Town } from "../support/Town.sol";
 
 contract TasksTest is Town {
@@ -180,7 +181,7 @@ contract TasksTest is Town {
         vm.expectEmit(address(hub));
         emit IPayment.Unlock(workers[1].account, STAKE);
         vm.expectEmit(address(hub));
-        emit ITask.TaskClaimed(taskid);
+        emit ITaskEnd.TaskClaimed(taskid);
         vm.prank(stranger.account);
         hub.claim(taskid);
 
@@ -196,13 +197,13 @@ contract TasksTest is Town {
         bytes32 taskid = started(1);
         uint256 end = START + 10 * XS_TIME;
         vm.warp(end - 1);
-        vm.expectRevert(abi.encodeWithSelector(ITask.FinalDeadlineAhead.selector, taskid, end, end - 1));
+        vm.expectRevert(abi.encodeWithSelector(ITaskEnd.FinalDeadlineAhead.selector, taskid, end, end - 1));
         hub.claim(taskid);
         vm.warp(end);
         hub.claim(taskid);
-        vm.expectRevert(abi.encodeWithSelector(ITask.TaskNotClaimable.selector, taskid, TaskStatus.FAILED));
+        vm.expectRevert(abi.encodeWithSelector(ITaskEnd.TaskNotClaimable.selector, taskid, TaskStatus.FAILED));
         hub.claim(taskid);
-        vm.expectRevert(abi.encodeWithSelector(ITask.TaskNotClaimable.selector, bytes32(0), TaskStatus.UNSET));
+        vm.expectRevert(abi.encodeWithSelector(ITaskEnd.TaskNotClaimable.selector, bytes32(0), TaskStatus.UNSET));
         hub.claim(bytes32(0));
     }
 
@@ -233,7 +234,7 @@ contract TasksTest is Town {
         vm.assertEq(hub.frozenOf(KITTY), 4 * STAKE);
         vm.expectRevert(abi.encodeWithSelector(ITask.LengthMismatch.selector, 2, 1));
         hub.initializeAndClaimArray(deals, new uint256[](1));
-        vm.expectPartialRevert(ITask.TaskNotClaimable.selector);
+        vm.expectPartialRevert(ITaskEnd.TaskNotClaimable.selector);
         hub.claimArray(tasks);
     }
 
