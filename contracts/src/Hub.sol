@@ -6,7 +6,7 @@ pragma solidity ^0.8.28;
 //
 // Deployment, in this order: RLC(owner), AppRegistry(owner), DatasetRegistry(owner), WorkerpoolRegistry(owner),
 // HubGovernance, HubOrders(HubGovernance), Hub(HubOrders, owner); then, by the owner, `initialize(0)` on each registry, and
-// `configure` and `createCategory` on the hub. Who creates the contracts does not matter: nothing here belongs to whoever
+// `configure`, `createCategory` and at last `seal` on the hub. Who creates the contracts does not matter: nothing here belongs to whoever
 // pays for its creation, and what follows only the owner can do. So they can be created through a proxy, at the same
 // addresses on every chain, and nobody gains by being first.
 

@@ -57,19 +57,20 @@ interface IWorkerpool is IEntry {
 
     /// @notice A scheduler cannot keep more than the whole price.
     error SchedulerRewardRatioTooHigh(uint256 ratio, uint256 limit);
-    /// @notice The stake ratio does not fit the policy's word; no price times such a ratio would be payable.
+    /// @notice Workers cannot be asked for a stake of more than ten times the price.
     error WorkerStakeRatioTooHigh(uint256 ratio, uint256 limit);
 
     function initialize(string calldata workerpoolDescription) external;
 
     function m_workerpoolDescription() external view returns (string memory);
 
-    /// @notice Stake of each worker, in percent of the task's price. 30 until the owner changes it.
+    /// @notice Stake of each worker, in percent of the task's price, 1,000 at most. 30 until the owner changes it.
     function m_workerStakeRatioPolicy() external view returns (uint256);
 
     /// @notice The scheduler's part of what a task earns, in percent. 1 until the owner changes it.
     function m_schedulerRewardRatioPolicy() external view returns (uint256);
 
-    /// @notice Sets both ratios for the deals to come; a deal keeps the ratios it was matched with.
+    /// @notice Sets both ratios for the deals to come; a deal keeps the ratios it was matched with. Orders of the pool whose
+    /// salt names the ratios die with them.
     function changePolicy(uint256 newWorkerStakeRatioPolicy, uint256 newSchedulerRewardRatioPolicy) external;
 }

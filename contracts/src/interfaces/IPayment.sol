@@ -33,6 +33,8 @@ interface IPayment {
     error AmountTooLarge(uint256 amount, uint256 limit);
     /// @notice The zero address can neither send, receive nor be approved.
     error ZeroAddress();
+    /// @notice Nobody can spend what this account is given: the hub and the kitty move only what the protocol moves.
+    error AccountCannotSpend(address account);
     error TokenTransferFailed(address token);
     /// @notice `receiveApproval` is for the token alone.
     error NotTheToken(address sender, address token);
@@ -45,6 +47,7 @@ interface IPayment {
     error OperationFailed();
 
     /// @notice Pay RLC in, for oneself. The hub must be approved for it.
+    /// @dev Nothing can be paid in for, or sent to, the hub's own account or the kitty: it would be lost.
     function deposit(uint256 amount) external returns (bool);
 
     /// @notice Pay RLC in, for somebody else.
@@ -59,7 +62,7 @@ interface IPayment {
     /// @notice Take free RLC out, to somebody else.
     function withdrawTo(uint256 amount, address target) external returns (bool);
 
-    /// @notice Credit the owner of the hub with RLC that came in without a deposit.
+    /// @notice Credit the owner of the hub with RLC that came in without a deposit. Not after `seal`.
     /// @return delta What came in.
     function recover() external returns (uint256 delta);
 

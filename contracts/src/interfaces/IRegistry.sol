@@ -41,6 +41,12 @@ interface IRegistry is IERC721Enumerable, IEntryMaker {
     /// and `owner()` in one call, for callers who pay for each.
     function ownerOfEntry(address entry) external view returns (address);
 
+    /// @notice How often `entry` was transferred, its creation not counted, here or in the registry before this one that
+    /// created it. By this a buyer, and a later owner who was an earlier one, is not bound by orders signed before.
+    /// @dev Assumes of the registries before this one that they count too; asked about the entry of one that does not, this
+    /// reverts.
+    function epochOf(address entry) external view returns (uint256);
+
     /// @notice The contract that every entry of this registry delegates to.
     function master() external view returns (address);
 

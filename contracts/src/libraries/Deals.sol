@@ -58,6 +58,7 @@ struct Terms {
     uint256 trust;
     uint256 first;
     uint256 size;
+    uint256 workerStakeRatio;
     uint256 workerStake;
     uint256 schedulerRewardRatio;
 }
