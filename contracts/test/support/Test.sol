@@ -26,6 +26,7 @@ interface Vm {
     function deal(address account, uint256 balance) external;
     function etch(address account, bytes calldata code) external;
     function warp(uint256 timestamp) external;
+    function getBlockTimestamp() external view returns (uint256 timestamp);
     function roll(uint256 number) external;
     function chainId(uint256 id) external;
     function load(address account, bytes32 slot) external view returns (bytes32);
