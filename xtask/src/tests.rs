@@ -63,7 +63,7 @@ pub(crate) fn contracts(long: bool, keep_figures: bool) -> anyhow::Result<()> {
     let (fuzz, invariant) = if long {
         ("50000", "256")
     } else {
-        ("256", "16")
+        ("1000", "16")
     };
     Step::new("npx", ["--no-install", "forge", "test", "--offline"])
         .within(&folder)

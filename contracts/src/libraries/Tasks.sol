@@ -17,7 +17,7 @@ import { DealKey, DealView, Deals } from "./Deals.sol";
 
 type TaskWord is uint256;
 
-/// @dev So few that a task can always be ended: `claim` and `finalize` go through all of them, at about 11,000 gas each, and
+/// @dev So few that a task can always be ended: `finalize`, `claim` and `abandon` go through all of them, at 16,000 gas each, and
 /// a transaction has no more than 16,777,216 (EIP-7825). What nobody can claim would stay frozen for ever.
 uint256 constant CONTRIBUTIONS_LIMIT = 512;
 
