@@ -18,7 +18,7 @@ const folder = join(contracts, "abi");
 const checking = process.argv.includes("--check");
 
 const modules = ["HubGovernance", "HubOrders"];
-const names = ["Hub", ...modules, "RLC", "Crowdsale", "AppRegistry", "DatasetRegistry", "WorkerpoolRegistry", "App", "Dataset", "Workerpool", "EntryProxy"];
+const names = ["Hub", ...modules, "RLC", "AppRegistry", "DatasetRegistry", "WorkerpoolRegistry", "App", "Dataset", "Workerpool", "EntryProxy"];
 const files = { EntryProxy: "EntryCode" };
 
 execFileSync(join(contracts, "node_modules", ".bin", "forge"), ["build", "--offline", "--skip", "test"], {
@@ -60,7 +60,7 @@ function offsets(artifact) {
   const references = Object.entries(artifact?.deployedBytecode.immutableReferences ?? {});
   const named = references.map(([id, places]) => {
     const name = immutables.get(id);
-    if (name === undefined) throw new Error(`immutable ${id} has no name: is \`ast = true\` in foundry.toml? Or the build is half an old one: \`npx forge build --force --skip test\``);
+    if (name === undefined) throw new Error(`immutable ${id} has no name: is \`ast = true\` in foundry.toml?`);
     return [name, places.map(({ start }) => start).sort((a, b) => a - b)];
   });
   return Object.fromEntries(named.sort(([a], [b]) => (a < b ? -1 : 1)));
