@@ -18,7 +18,7 @@ const folder = join(contracts, "abi");
 const checking = process.argv.includes("--check");
 
 const modules = ["HubGovernance", "HubOrders"];
-const names = ["Hub", ...modules, "RLC", "AppRegistry", "DatasetRegistry", "WorkerpoolRegistry", "App", "Dataset", "Workerpool", "EntryProxy"];
+const names = ["Hub", ...modules, "RLC", "Crowdsale", "AppRegistry", "DatasetRegistry", "WorkerpoolRegistry", "App", "Dataset", "Workerpool", "EntryProxy"];
 const files = { EntryProxy: "EntryCode" };
 
 execFileSync(join(contracts, "node_modules", ".bin", "forge"), ["build", "--offline", "--skip", "test"], {
