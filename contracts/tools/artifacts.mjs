@@ -69,7 +69,7 @@ if (!names.flatMap((name) => references(built(name))).every(([id]) => immutables
 function offsets(artifact) {
   const named = references(artifact).map(([id, places]) => {
     const name = immutables.get(id);
-    if (name === undefined) throw new Error(`immutable ${id} has no name: is \`ast = true\` in foundry.toml? Or the build is half an old one: \`npx forge build --force --skip test\``);
+    if (name === undefined) throw new Error(`immutable ${id} has no name: is \`ast = true\` in foundry.toml?`);
     return [name, places.map(({ start }) => start).sort((a, b) => a - b)];
   });
   return Object.fromEntries(named.sort(([a], [b]) => (a < b ? -1 : 1)));

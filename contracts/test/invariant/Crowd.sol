@@ -11,6 +11,7 @@ pragma solidity ^0.8.28;
 
 import { ContributionStatus } from "../../src/interfaces/IContribution.sol";
 import { Deal } from "../../src/interfaces/IDeal.sol";
+import { IWorkerpool } from "../../src/interfaces/IEntry.sol";
 import { IHub } from "../../src/interfaces/IHub.sol";
 import {
     AppOrder,
@@ -23,7 +24,7 @@ import {
 } from "../../src/interfaces/IOrder.sol";
 import { IPayment } from "../../src/interfaces/IPayment.sol";
 import { IRLC } from "../../src/interfaces/IRLC.sol";
-import { IAppRegistry, IDatasetRegistry, IWorkerpoolRegistry } from "../../src/interfaces/IRegistry.sol";
+import { IAppRegistry, IDatasetRegistry, IRegistry, IWorkerpoolRegistry } from "../../src/interfaces/IRegistry.sol";
 import { IOracleConsumer } from "../../src/interfaces/IResult.sol";
 import { Task, TaskStatus } from "../../src/interfaces/ITask.sol";
 import { Test, Vm } from "../support/Test.sol";
@@ -66,6 +67,16 @@ contract Crowd is Test {
         uint256 key;
     }
 
+    /// @dev What a salt asks for, kept beside it: nobody reads salts here.
+    struct End {
+        uint256 flags;
+        uint256 expiry;
+        uint256 signerEpoch;
+        uint256 assetEpoch;
+        uint256 stakeRatio;
+        uint256 rewardRatio;
+    }
+
     /// @dev What was matched of an order, told by the deals alone.
     struct Volume {
         bytes32 hash;
@@ -93,6 +104,14 @@ contract Crowd is Test {
     RequestOrder[] private _requestOrders;
     Volume[] private _volumes;
     mapping(bytes32 orderHash => uint256 volumeIndexPlusOne) private _volumeOf;
+
+    mapping(bytes32 salt => End) private _endOf;
+    mapping(address account => uint256) private _epochOf;
+    mapping(address account => bool) private _refusesUnmarked;
+    mapping(address asset => uint256) private _movesOf;
+    mapping(address pool => uint256) private _stakeRatioOf;
+    mapping(address pool => uint256) private _rewardRatioOf;
+    mapping(address asset => IRegistry) private _registryOf;
 
     bytes32[] private _deals;
     mapping(bytes32 dealid => bytes32) private _dealAtMatch;
@@ -149,9 +168,12 @@ contract Crowd is Test {
         }
         _app = apps.createApp(_people[0].account, "app", "WASM", "/ipfs/app", bytes32(0), "");
         _dataset = datasets.createDataset(_people[1].account, "dataset", "/ipfs/dataset", bytes32(0));
+        (_registryOf[_app], _registryOf[_dataset]) = (apps, datasets);
         for (uint256 i = 0; i < 2; ++i) {
             _poolOwners.push(_people[2 + i].account);
-            _pools.push(pools.createWorkerpool(_poolOwners[i], "pool"));
+            address pool = pools.createWorkerpool(_poolOwners[i], "pool");
+            _pools.push(pool);
+            (_stakeRatioOf[pool], _rewardRatioOf[pool], _registryOf[pool]) = (30, 1, pools);
         }
     }
 
@@ -227,7 +249,7 @@ contract Crowd is Test {
         order.app = _app;
         order.appprice = bound(price, 0, 10e9);
         order.volume = bound(volume, 1, 6);
-        order.salt = bytes32(++_salt);
+        order.salt = _drawSalt(_people[0].account, _app, 7);
         order.sign = signed(_keyOf[_people[0].account], _hash(order));
         _appOrders.push(order);
         _remember(_hash(order), order.volume);
@@ -239,7 +261,7 @@ contract Crowd is Test {
         order.dataset = _dataset;
         order.datasetprice = bound(price, 0, 10e9);
         order.volume = bound(volume, 1, 6);
-        order.salt = bytes32(++_salt);
+        order.salt = _drawSalt(_people[1].account, _dataset, 7);
         order.sign = signed(_keyOf[_people[1].account], _hash(order));
         _datasetOrders.push(order);
         _remember(_hash(order), order.volume);
@@ -253,7 +275,7 @@ contract Crowd is Test {
         order.workerpoolprice = bound(price, 0, 100e9);
         order.volume = bound(volume, 1, 6);
         order.trust = 32;
-        order.salt = bytes32(++_salt);
+        order.salt = _drawSalt(_poolOwners[which], _pools[which], 15);
         order.sign = signed(_keyOf[_poolOwners[which]], _hash(order));
         _poolOrders.push(order);
         _remember(_hash(order), order.volume);
@@ -275,7 +297,7 @@ contract Crowd is Test {
         order.trust = trusts[trust % 5];
         if (withCallback) order.callback = address(greedy);
         order.params = '{"iexec_args":"--random"}';
-        order.salt = bytes32(++_salt);
+        order.salt = _drawSalt(requester.account, address(0), 3);
         order.sign = signed(requester.key, _hash(order));
         _requestOrders.push(order);
         _remember(_hash(order), order.volume);
@@ -297,6 +319,35 @@ contract Crowd is Test {
         _volumes[_volumeOf[_hash(order)] - 1].closed = true;
     }
 
+    /// @dev At times somebody has had enough of all his orders, and hardly ever of all that are not marked.
+    function raiseEpoch(uint256 who, uint256 chance) external today {
+        if (chance % 4 != 0) return;
+        address account = _person(who).account;
+        bool refuse = chance % 16 == 0;
+        vm.prank(account);
+        uint256 epoch = hub.raiseEpoch(refuse);
+        _agree(epoch == ++_epochOf[account], "an epoch that was not the next");
+        if (refuse) _refusesUnmarked[account] = true;
+    }
+
+    /// @dev Assets stay where they are, or the crowd would lose its parts; their orders do not know that.
+    function move(uint256 which, uint256 chance) external today {
+        if (chance % 4 != 0) return;
+        address asset = which % 4 == 0 ? _app : which % 4 == 1 ? _dataset : _pools[which % 2];
+        address owner = _registryOf[asset].ownerOfEntry(asset);
+        vm.prank(owner);
+        _registryOf[asset].transferFrom(owner, owner, uint160(asset));
+        ++_movesOf[asset];
+    }
+
+    function changePolicy(uint256 which, uint256 stakeRatio, uint256 rewardRatio) external today {
+        address pool = _pools[which % 2];
+        (stakeRatio, rewardRatio) = (bound(stakeRatio, 20, 60), bound(rewardRatio, 0, 3) * 33);
+        vm.prank(_ownerOfPool(pool));
+        IWorkerpool(pool).changePolicy(stakeRatio, rewardRatio);
+        (_stakeRatioOf[pool], _rewardRatioOf[pool]) = (stakeRatio, rewardRatio);
+    }
+
     // Deals
 
     function match_(uint256 app, uint256 dataset, uint256 pool, uint256 req, uint256 sponsor) external today {
@@ -312,7 +363,11 @@ contract Crowd is Test {
         if (r.dataset != address(0)) volume = _least(volume, _left(_hash(d)));
         bool sponsored = sponsor % 4 == 0;
         address payer = sponsored ? _person(sponsor / 4).account : r.requester;
-        bool possible = volume != 0
+        bool alive = _alive(a.salt, _people[0].account, _app) && _alive(r.salt, r.requester, address(0))
+            && _alive(w.salt, _ownerOfPool(w.workerpool), w.workerpool)
+            && (r.dataset == address(0) || _alive(d.salt, _people[1].account, _dataset));
+        if (!alive) ++reached["ended order"];
+        bool possible = alive && volume != 0
             && _affordable(
                 payer,
                 (a.appprice + d.datasetprice + w.workerpoolprice) * volume,
@@ -663,6 +718,42 @@ contract Crowd is Test {
     function _left(bytes32 orderHash) private view returns (uint256) {
         Volume memory volume = _volumes[_volumeOf[orderHash] - 1];
         return volume.closed ? 0 : volume.total - volume.matched;
+    }
+
+    /// @dev A salt of which every third is not marked, and the others ask for any of what they may.
+    function _drawSalt(address signer, address asset, uint256 known) private returns (bytes32 salt) {
+        uint256 chance = uint256(keccak256(abi.encode(++_salt)));
+        if (chance % 3 == 0) return bytes32(_salt);
+        End memory end = End({
+            flags: (chance >> 8) & known,
+            expiry: _now + T + (chance >> 16) % (20 * T),
+            signerEpoch: _epochOf[signer],
+            assetEpoch: _movesOf[asset],
+            stakeRatio: _stakeRatioOf[asset],
+            rewardRatio: _rewardRatioOf[asset]
+        });
+        salt = bytes32(
+            abi.encodePacked(
+                "oxec\x01",
+                uint8(end.flags),
+                uint40(end.expiry),
+                uint24(end.signerEpoch),
+                uint24(end.assetEpoch),
+                uint16(end.stakeRatio),
+                uint8(end.rewardRatio),
+                uint96(_salt)
+            )
+        );
+        _endOf[salt] = end;
+    }
+
+    function _alive(bytes32 salt, address signer, address asset) private view returns (bool) {
+        End memory end = _endOf[salt];
+        if (end.flags & 1 != 0 && _now >= end.expiry) return false;
+        if (end.flags & 2 != 0 ? end.signerEpoch != _epochOf[signer] : _refusesUnmarked[signer]) return false;
+        if (end.flags & 4 != 0 && end.assetEpoch != _movesOf[asset]) return false;
+        return
+            end.flags & 8 == 0 || (end.stakeRatio == _stakeRatioOf[asset] && end.rewardRatio == _rewardRatioOf[asset]);
     }
 
     function _affordable(address payer, uint256 price, address poolOwner, uint256 stake) private view returns (bool) {

@@ -80,6 +80,23 @@ contract HubInvariantTest is Test {
         invariant_the_books_are_in_order();
     }
 
+    function test_the_crowd_ends_its_orders() public {
+        uint256 seed = 1;
+        for (uint256 i = 0; i < 60; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            crowd.match_(seed, seed >> 32, seed >> 64, seed >> 96, seed >> 128);
+            crowd.offerApp(seed >> 64, seed >> 80);
+            crowd.offerPool(seed >> 64, seed >> 80, seed >> 96);
+            crowd.request(seed >> 64, seed >> 80, seed >> 96, seed % 2 == 0, seed % 3 == 0);
+            if (i % 3 == 0) crowd.raiseEpoch(seed >> 160, seed >> 180);
+            if (i % 3 == 1) crowd.move(seed >> 160, seed >> 180);
+            if (i % 3 == 2) crowd.changePolicy(seed >> 160, seed >> 180, seed >> 200);
+        }
+        vm.assertGe(crowd.reached("ended order"), 10);
+        vm.assertGe(crowd.reached("deal"), 1);
+        invariant_the_books_are_in_order();
+    }
+
     /// @dev One campaign for all, since each invariant of its own would cost a campaign of its own.
     function invariant_the_books_are_in_order() public view {
         the_hub_holds_every_token_it_owes();
