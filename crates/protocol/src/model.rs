@@ -11,9 +11,9 @@
 //! holds how much of the token ([`Token`]). Keys need no table: their signatures are recovered.
 //!
 //! Deliberately not here: gas (a call that runs out of it, a callback that eats it), reentrant callbacks, other
-//! registries than those it began with, the time before it was configured, contracts that take approvals of the hub's own token, and views, whose answers
-//! are the fields of [`Hub`] (but for those that refuse). Callbacks are written down in [`Hub::callbacks`] instead of
-//! made.
+//! registries than those it began with, the time before it was configured, contracts that take approvals of the hub's
+//! own token, and views, whose answers are the fields of [`Hub`] (but for those that refuse). Callbacks are written down
+//! in [`Hub::callbacks`] instead of made.
 
 mod contribution;
 mod deal;

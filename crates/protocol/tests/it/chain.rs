@@ -135,6 +135,18 @@ impl Chain {
             .expect("in memory");
     }
 
+    /// What a transaction would answer, or what it would be refused with.
+    pub(crate) fn foresee(&mut self, call: Call, to: Address, data: Bytes) -> Result<Bytes, Bytes> {
+        match self.run(call.sender, call.time, TxKind::Call(to), data).0 {
+            ExecutionResult::Success {
+                output: Output::Call(answer),
+                ..
+            } => Ok(answer),
+            ExecutionResult::Revert { output, .. } => Err(output),
+            other => panic!("no answer: {other:?}"),
+        }
+    }
+
     fn send(
         &mut self,
         sender: Address,
@@ -213,14 +225,8 @@ impl Law for Chain {
     }
 
     fn ask(&mut self, sender: Address, to: Address, data: Bytes) -> Result<Bytes, Bytes> {
-        match self.run(sender, START, TxKind::Call(to), data).0 {
-            ExecutionResult::Success {
-                output: Output::Call(answer),
-                ..
-            } => Ok(answer),
-            ExecutionResult::Revert { output, .. } => Err(output),
-            other => panic!("no answer: {other:?}"),
-        }
+        let time = START;
+        self.foresee(Call { sender, time }, to, data)
     }
 
     fn set_score(&mut self, worker: Address, score: U256) {
