@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use alloy_primitives::{Address, Bytes, U64, U256, keccak256};
 use alloy_sol_types::SolCall;
 use protocol::abi::{AppRegistry, Hub};
-use protocol::deployment::{Plan, Proof, plan, proxy};
+use protocol::deployment::{Deployment, Plan, Proof, plan, proxy};
 use sdk::deploy::{DeployError, Deployed, Progress, deploy, deploy_telling, verify};
 use sdk::wallet::Wallet;
 use serde_json::{Value, json};
