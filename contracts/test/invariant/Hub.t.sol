@@ -20,8 +20,10 @@ contract HubInvariantTest is Test {
     function setUp() public {
         token = IRLC(vm.deployCode("RLC.sol:RLC", abi.encode(address(this))));
         IAppRegistry apps = IAppRegistry(vm.deployCode("AppRegistry.sol:AppRegistry", abi.encode(address(this))));
-        IDatasetRegistry datasets = IDatasetRegistry(vm.deployCode("DatasetRegistry.sol:DatasetRegistry", abi.encode(address(this))));
-        IWorkerpoolRegistry pools = IWorkerpoolRegistry(vm.deployCode("WorkerpoolRegistry.sol:WorkerpoolRegistry", abi.encode(address(this))));
+        IDatasetRegistry datasets =
+            IDatasetRegistry(vm.deployCode("DatasetRegistry.sol:DatasetRegistry", abi.encode(address(this))));
+        IWorkerpoolRegistry pools =
+            IWorkerpoolRegistry(vm.deployCode("WorkerpoolRegistry.sol:WorkerpoolRegistry", abi.encode(address(this))));
         apps.initialize(address(0));
         datasets.initialize(address(0));
         pools.initialize(address(0));
