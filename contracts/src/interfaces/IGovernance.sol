@@ -80,6 +80,7 @@ interface IGovernance {
         address v3hub
     ) external;
 
+    /// @notice Who owns the hub; nobody, if it was deployed for nobody.
     function owner() external view returns (address);
 
     /// @notice Name the next owner, at once and without being asked; not nobody.
@@ -110,16 +111,22 @@ interface IGovernance {
         external
         returns (uint256 catid);
 
+    /// @notice The category of this number; refused where there is none.
     function viewCategory(uint256 catid) external view returns (Category memory);
 
+    /// @notice How many categories there are. They are numbered from 0.
     function countCategory() external view returns (uint256);
 
+    /// @notice The registry that says which applications exist and whose they are.
     function appregistry() external view returns (address);
 
+    /// @notice The registry that says which datasets exist and whose they are.
     function datasetregistry() external view returns (address);
 
+    /// @notice The registry that says which workerpools exist and whose they are.
     function workerpoolregistry() external view returns (address);
 
+    /// @notice Who may authorise contributions from enclaves in the place of a workerpool's owner; zero for nobody.
     function teebroker() external view returns (address);
 
     /// @notice What the application says of itself, and its owner.

@@ -70,33 +70,45 @@ interface IPayment {
     /// @dev Answers to the token only: nobody else can turn an allowance of `sender` into a deposit.
     function receiveApproval(address sender, uint256 amount, address token, bytes calldata data) external returns (bool);
 
+    /// @notice Hand on what is free of the caller's SRLC; not to the zero address, the hub or the kitty.
     function transfer(address recipient, uint256 amount) external returns (bool);
 
+    /// @notice Let `spender` hand on up to `value` of the caller's SRLC, in the place of what it was let before.
     function approve(address spender, uint256 value) external returns (bool);
 
+    /// @notice Hand on what is free of `from`'s SRLC, within what the caller was let; not to the zero address, the hub or the
+    /// kitty.
     /// @dev An allowance always goes down by what was spent; there is no unlimited one.
     function transferFrom(address from, address to, uint256 value) external returns (bool);
 
+    /// @notice Let `spender` hand on `added` more.
     function increaseAllowance(address spender, uint256 added) external returns (bool);
 
+    /// @notice Let `spender` hand on `subtracted` less; refused below nothing.
     function decreaseAllowance(address spender, uint256 subtracted) external returns (bool);
 
     /// @notice Approve `spender`, and call its `receiveApproval`.
     function approveAndCall(address spender, uint256 value, bytes calldata data) external returns (bool);
 
+    /// @notice The name of what is held here, as the owner configured it: "Staked RLC".
     function name() external view returns (string memory);
 
+    /// @notice Its symbol: "SRLC".
     function symbol() external view returns (string memory);
 
+    /// @notice Its decimals, those of RLC: 9.
     function decimals() external view returns (uint8);
 
+    /// @notice All that is held here. The hub has at least as much RLC.
     function totalSupply() external view returns (uint256);
 
+    /// @notice What of an account is free; of the hub's own, what is frozen for others and not yet paid out.
     function balanceOf(address account) external view returns (uint256);
 
     /// @notice What of an account is frozen in deals and contributions.
     function frozenOf(address account) external view returns (uint256);
 
+    /// @notice How much `spender` may hand on of what is `account`'s.
     function allowance(address account, address spender) external view returns (uint256);
 
     /// @notice Balance and frozen of an account.

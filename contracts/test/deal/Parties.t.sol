@@ -148,10 +148,10 @@ contract PartiesTest is FourOrders {
 
     function test_a_match_takes_signatures_in_the_short_form() public {
         Four memory four = signAll(fourOrders());
-        four.app.sign = _short(four.app.sign);
-        four.data.sign = _short(four.data.sign);
-        four.pool.sign = _short(four.pool.sign);
-        four.request.sign = _short(four.request.sign);
+        four.app.sign = shortened(four.app.sign);
+        four.data.sign = shortened(four.data.sign);
+        four.pool.sign = shortened(four.pool.sign);
+        four.request.sign = shortened(four.request.sign);
         vm.assertEq(four.app.sign.length, 64);
         matchFour(four);
     }
@@ -487,16 +487,6 @@ contract PartiesTest is FourOrders {
         signedBy(requester, four.request);
         vm.prank(stranger.account);
         return hub.sponsorMatchOrders(four.app, four.data, four.pool, four.request);
-    }
-
-    /// @dev The same signature with the parity in the highest bit of s (EIP-2098).
-    function _short(bytes memory long) private pure returns (bytes memory) {
-        (bytes32 r, bytes32 s, uint8 v) = (bytes32(0), bytes32(0), uint8(long[64]));
-        assembly {
-            r := mload(add(long, 32))
-            s := mload(add(long, 64))
-        }
-        return abi.encodePacked(r, bytes32(uint256(s) | uint256(v - 27) << 255));
     }
 
     /// @dev Everything is the purse's, and it has the money.

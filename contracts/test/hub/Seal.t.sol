@@ -7,7 +7,9 @@ import { IDeal } from "../../src/interfaces/IDeal.sol";
 import { IGovernance } from "../../src/interfaces/IGovernance.sol";
 import { IHub } from "../../src/interfaces/IHub.sol";
 import { AppOrder, RequestOrder, WorkerpoolOrder } from "../../src/interfaces/IOrder.sol";
+import { IOracleConsumer } from "../../src/interfaces/IResult.sol";
 import { TaskStatus } from "../../src/interfaces/ITask.sol";
+import { Glutton } from "../support/Callbacks.sol";
 import { Town } from "../support/Town.sol";
 
 /// @dev A registry that says that everything is one's.
@@ -37,6 +39,15 @@ contract Mumbler {
 
     fallback(bytes calldata) external returns (bytes memory) {
         return _answer;
+    }
+}
+
+/// @dev Remembers how much gas it was given, which takes less than the least there may be.
+contract GasMeter is IOracleConsumer {
+    uint256 public given;
+
+    function receiveResult(bytes32, bytes calldata) external {
+        given = gasleft();
     }
 }
 
@@ -227,6 +238,20 @@ contract SealTest is Town {
         }
     }
 
+    /// @dev At either bound a callback gets what was set, and one that burns all of it holds nothing up.
+    function test_callbacks_of_a_sealed_hub_get_what_was_set() public {
+        hub.seal();
+        uint256[2] memory some = [LEAST_GAS, MOST_GAS];
+        for (uint256 i = 0; i < 2; ++i) {
+            hub.setCallbackGas(some[i]);
+            GasMeter meter = new GasMeter();
+            _finalizeFor(address(meter));
+            vm.assertLe(meter.given(), some[i]);
+            vm.assertGe(meter.given(), some[i] * 99 / 100);
+            _finalizeFor(address(new Glutton()));
+        }
+    }
+
     /// @dev An owner gone bad, or his key in other hands. Before the hub is sealed he puts a registry of his own in the place
     /// of the apps', which says that everything is his accomplice's; who signs an order for the app everybody asks for, and
     /// is paid for it.
@@ -285,6 +310,17 @@ contract SealTest is Town {
         which.configure(
             address(rlc), "Staked RLC", "SRLC", 9, address(apps), address(datasets), address(pools), formerHub
         );
+    }
+
+    function _finalizeFor(address consumer) private {
+        RequestOrder memory request = requestOrder();
+        request.callback = consumer;
+        bytes32 taskid = hub.initialize(matched(request), 0);
+        contribute(taskid, workers[0], keccak256("data"));
+        reveal(taskid, workers[0], keccak256("data"));
+        vm.prank(scheduler.account);
+        hub.finalize(taskid, RESULTS, "data");
+        requireStatus(taskid, TaskStatus.COMPLETED);
     }
 
     function _notReady(address room) private {
