@@ -32,6 +32,12 @@ pub(crate) enum Act {
     Wait {
         secs: u64,
     },
+    /// Until something about a task changes, or the second before.
+    WaitFor {
+        task: usize,
+        moment: Moment,
+        early: bool,
+    },
     Deposit {
         who: usize,
         amount: u64,
@@ -230,6 +236,15 @@ pub(crate) enum Act {
     },
 }
 
+/// When what may be done about a task changes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Moment {
+    ContributionsEnd,
+    RevealsEnd,
+    WorkersTurn,
+    End,
+}
+
 /// What goes along with a payment through the token.
 #[derive(Debug, Clone)]
 pub(crate) enum Errand {
@@ -315,7 +330,7 @@ fn marks() -> impl Strategy<Value = Marks> {
     })
 }
 
-/// A whole life: a deal or two to begin with, then anything.
+/// A whole life: a deal or two to begin with, on a hub that may be sealed already, then anything.
 pub(crate) fn life(
     acts: impl Into<prop::collection::SizeRange>,
 ) -> impl Strategy<Value = Vec<Act>> {
@@ -330,10 +345,15 @@ pub(crate) fn life(
         ]
     });
     (
+        prop::bool::weighted(0.15),
         prop::collection::vec(begin, 1..3),
         prop::collection::vec(act(), acts),
     )
-        .prop_map(|(begin, acts)| begin.into_iter().flatten().chain(acts).collect())
+        .prop_map(|(sealed, begin, acts)| {
+            let seal = sealed.then_some(Act::Seal { right: true });
+            let begin = begin.into_iter().flatten();
+            seal.into_iter().chain(begin).chain(acts).collect()
+        })
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -346,14 +366,22 @@ fn act() -> impl Strategy<Value = Act> {
     let mostly = || prop::bool::weighted(0.9);
     let seldom = || prop::bool::weighted(0.1);
     let fault = prop_oneof![9 => Just(0_u8), 1 => 1_u8..6];
+    let moment = prop_oneof![
+        1 => Just(Moment::ContributionsEnd),
+        3 => Just(Moment::RevealsEnd),
+        3 => Just(Moment::WorkersTurn),
+        2 => Just(Moment::End),
+    ];
     prop_oneof![
-        3 => prop_oneof![8 => 1_u64..200, 3 => Just(600_u64), 1 => Just(2_100_u64), 1 => Just(3_000_u64)]
+        3 => prop_oneof![8 => 1_u64..200, 1 => Just(600_u64), 1 => Just(2_100_u64), 1 => Just(3_000_u64)]
             .prop_map(|secs| Act::Wait { secs }),
+        3 => (task.clone(), moment, prop::bool::weighted(0.2))
+            .prop_map(|(task, moment, early)| Act::WaitFor { task, moment, early }),
         1 => (who.clone(), amount.clone()).prop_map(|(who, amount)| Act::Deposit { who, amount }),
         1 => (who.clone(), amount.clone()).prop_map(|(who, amount)| Act::Withdraw { who, amount }),
         3 => money(),
         2 => order(),
-        1 => governing(),
+        2 => governing(),
         1 => (who.clone(), whom.clone(), amount.clone()).prop_map(|(from, to, amount)| Act::Transfer { from, to, amount }),
         1 => (who.clone(), whom.clone(), amount.clone())
             .prop_map(|(owner, spender, amount)| Act::Approve { owner, spender, amount }),
@@ -377,10 +405,10 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (task.clone(), worker, digest, seldom(), any::<bool>(), fault)
             .prop_map(|(task, worker, digest, odd_enclave, with_data, fault)|
                 Act::ContributeAndFinalize { task, worker, digest, odd_enclave, with_data, fault }),
-        5 => (task.clone(), 0_usize..5, mostly(), any::<bool>(), seldom())
+        5 => (task.clone(), 0_usize..5, mostly(), any::<bool>(), prop::bool::weighted(0.2))
             .prop_map(|(task, worker, right, with_data, with_results)|
                 Act::Finish { task, worker, right, with_data, with_results }),
-        2 => (0_usize..3, prop_oneof![9 => 0_u64..3, 1 => 0_u64..10], mostly())
+        1 => (0_usize..3, prop_oneof![9 => 0_u64..3, 1 => 0_u64..10], mostly())
             .prop_map(|(deal, index, right)| Act::Abandon { deal, index, right }),
         1 => (0_usize..3, seldom()).prop_map(|(deal, uneven)| Act::AbandonAll { deal, uneven }),
         3 => task.prop_map(|task| Act::Claim { task }),
@@ -471,6 +499,29 @@ fn digest(number: u8) -> Digest {
 }
 
 impl Town {
+    /// Lets the time pass that an act waits for.
+    pub(crate) fn wait(&mut self, act: &Act) {
+        match *act {
+            Act::Wait { secs } => self.time += secs,
+            Act::WaitFor {
+                task,
+                moment,
+                early,
+            } => {
+                let task = self.task_number(task, TaskStatus::Revealing);
+                let task = self.hub.task(task);
+                let until = match moment {
+                    Moment::ContributionsEnd => task.contribution_deadline,
+                    Moment::RevealsEnd => task.reveal_deadline,
+                    Moment::WorkersTurn => task.workers_turn(),
+                    Moment::End => task.final_deadline,
+                };
+                self.time = self.time.max(until.saturating_sub(u64::from(early)));
+            }
+            _ => {}
+        }
+    }
+
     /// The deed an act means now, if it is one.
     pub(crate) fn deed_of(&self, act: &Act) -> Option<(Call, Deed)> {
         let (sender, deed) = match *act {
@@ -526,6 +577,7 @@ impl Town {
     fn verb_of(&self, act: &Act) -> Option<(Address, abi::HubCalls)> {
         Some(match *act {
             Act::Wait { .. }
+            | Act::WaitFor { .. }
             | Act::PayIn { .. }
             | Act::Donate { .. }
             | Act::HandOver { .. }

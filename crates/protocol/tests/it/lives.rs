@@ -120,9 +120,7 @@ fn live(acts: &[Act]) {
         ledger.insert(*account, (state.balance, state.frozen));
     }
     for act in acts {
-        if let Act::Wait { secs } = act {
-            town.time += secs;
-        }
+        town.wait(act);
         let Some((call, deed)) = town.deed_of(act) else {
             continue;
         };
@@ -199,9 +197,7 @@ fn lives_get_everywhere() {
     for life in 0..1_500 {
         let mut town = FUNDED.clone();
         for act in acts_of(life_seed(0, life)) {
-            if let Act::Wait { secs } = act {
-                town.time += secs;
-            }
+            town.wait(&act);
             let Some((call, deed)) = town.deed_of(&act) else {
                 continue;
             };

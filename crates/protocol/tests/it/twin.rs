@@ -73,9 +73,7 @@ pub(crate) fn live(
     acts: &[Act],
 ) -> Result<(), TestCaseError> {
     for (number, act) in acts.iter().enumerate() {
-        if let Act::Wait { secs } = act {
-            town.time += secs;
-        }
+        town.wait(act);
         let Some((call, deed)) = town.deed_of(act) else {
             continue;
         };
