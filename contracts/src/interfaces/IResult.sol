@@ -57,5 +57,7 @@ interface IResult {
 
 /// @title A contract that wants to be told (ERC-1154)
 interface IOracleConsumer {
+    /// @notice The task `id` is completed, everybody is paid, and this is what its workers agreed on. Called by the hub once, with
+    /// `callbackgas()`; a failure is not told to anybody. Whoever else may call this is not the hub's business.
     function receiveResult(bytes32 id, bytes calldata result) external;
 }

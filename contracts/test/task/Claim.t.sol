@@ -468,18 +468,18 @@ contract ClaimTest is Town {
     function _split(uint256 from, bytes32 dealid, string memory verb) private {
         vm.assertTrue(vm.revertToState(from));
         bytes32 whole = _outcome(dealid, verb, 0);
-        for (uint256 at = 1; at < 6; ++at) {
+        for (uint256 cut = 1; cut < 6; ++cut) {
             vm.assertTrue(vm.revertToState(from));
-            vm.assertEq(_outcome(dealid, verb, at), whole, verb);
+            vm.assertEq(_outcome(dealid, verb, cut), whole, verb);
         }
         vm.assertTrue(vm.revertToState(from));
     }
 
-    /// @dev All there is to see of six tasks after `verb` was called for the first `at` of them, and then for the others.
-    function _outcome(bytes32 dealid, string memory verb, uint256 at) private returns (bytes32 outcome) {
+    /// @dev All there is to see of six tasks after `verb` was called for the first `cut` of them, and then for the others.
+    function _outcome(bytes32 dealid, string memory verb, uint256 cut) private returns (bytes32 outcome) {
         vm.recordLogs();
-        if (at > 0) _call(dealid, verb, 0, at);
-        _call(dealid, verb, at, 6);
+        if (cut > 0) _call(dealid, verb, 0, cut);
+        _call(dealid, verb, cut, 6);
         Vm.Log[] memory logs = vm.getRecordedLogs();
         vm.assertGe(logs.length, 6, verb);
         outcome = keccak256(abi.encode(logs));
