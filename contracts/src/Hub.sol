@@ -2,11 +2,11 @@
 pragma solidity ^0.8.28;
 
 // The law, and the one address everybody talks to: IHub is what it answers to. This contract holds the stages that the
-// most transactions go to; orders, deals and governance are one step further (see Module).
+// most transactions go to; orders and deals are one step further, governance and failed tasks two (see Module).
 //
 // Deployment, in this order: RLC(owner), AppRegistry(owner), DatasetRegistry(owner), WorkerpoolRegistry(owner),
 // HubGovernance, HubOrders(HubGovernance), Hub(HubOrders, owner); then, by the owner, `initialize(0)` on each registry, and
-// `configure` and `createCategory` on the hub. Who creates the contracts does not matter: nothing here belongs to whoever
+// `configure`, `createCategory` and at last `seal` on the hub. Who creates the contracts does not matter: nothing here belongs to whoever
 // pays for its creation, and what follows only the owner can do. So they can be created through a proxy, at the same
 // addresses on every chain, and nobody gains by being first.
 

@@ -8,6 +8,7 @@ pragma solidity ^0.8.28;
 import { Category } from "./interfaces/IGovernance.sol";
 import { Book } from "./libraries/Accounts.sol";
 import { OrderWord } from "./libraries/Orders.sol";
+import { Signer } from "./libraries/Salts.sol";
 import { TaskRecord } from "./libraries/Tasks.sol";
 
 abstract contract HubState {
@@ -25,6 +26,7 @@ abstract contract HubState {
     address internal _hubOwner;
     address internal _token;
     uint8 internal _decimals;
+    bool internal _sealed;
     string internal _name;
     string internal _symbol;
     address internal _appRegistry;
@@ -37,4 +39,7 @@ abstract contract HubState {
     /// @dev The time of a category plus one, so that a match learns with one look whether there is such a category.
     mapping(uint256 catid => uint256) internal _categoryTimes;
     mapping(address worker => bool) internal _scoreImported;
+
+    // Orders again: behind everything, so that no place above moved when it came.
+    mapping(address account => Signer) internal _signers;
 }

@@ -5,7 +5,8 @@ pragma solidity ^0.8.28;
 // one does not know, it hands to the next in the hub's name. The chain is fixed when each is deployed and can never be
 // changed.
 //
-//     Hub (task, contribution, consensus, result, payment) -> HubOrders (order, deal) -> HubGovernance
+//     Hub (task, contribution, consensus, result, payment) -> HubOrders (order, deal) -> HubGovernance (and a task's end
+//                                                                                        that is no result)
 
 abstract contract Module {
     address private immutable _next;

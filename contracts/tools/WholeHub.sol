@@ -12,9 +12,19 @@ import { GovernanceStage } from "../src/stages/GovernanceStage.sol";
 import { OrderStage } from "../src/stages/OrderStage.sol";
 import { PaymentStage } from "../src/stages/PaymentStage.sol";
 import { ResultStage } from "../src/stages/ResultStage.sol";
+import { TaskEndStage } from "../src/stages/TaskEndStage.sol";
 import { TaskStage } from "../src/stages/TaskStage.sol";
 
-contract WholeHub is TaskStage, ContributionStage, ResultStage, PaymentStage, OrderStage, DealStage, GovernanceStage {
+contract WholeHub is
+    TaskStage,
+    ContributionStage,
+    ResultStage,
+    PaymentStage,
+    OrderStage,
+    DealStage,
+    GovernanceStage,
+    TaskEndStage
+{
     constructor(address owner_) {
         _hubOwner = owner_;
         emit IGovernance.OwnershipTransferred(address(0), owner_);

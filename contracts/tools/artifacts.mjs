@@ -18,13 +18,16 @@ const folder = join(contracts, "abi");
 const checking = process.argv.includes("--check");
 
 const modules = ["HubGovernance", "HubOrders"];
-const names = ["Hub", ...modules, "RLC", "AppRegistry", "DatasetRegistry", "WorkerpoolRegistry", "App", "Dataset", "Workerpool", "EntryProxy"];
+const names = ["Hub", ...modules, "RLC", "Crowdsale", "AppRegistry", "DatasetRegistry", "WorkerpoolRegistry", "App", "Dataset", "Workerpool", "EntryProxy"];
 const files = { EntryProxy: "EntryCode" };
 
-execFileSync(join(contracts, "node_modules", ".bin", "forge"), ["build", "--offline", "--skip", "test"], {
-  cwd: contracts,
-  stdio: ["ignore", "inherit", "inherit"],
-});
+function build(...more) {
+  execFileSync(join(contracts, "node_modules", ".bin", "forge"), ["build", "--offline", "--skip", "test", ...more], {
+    cwd: contracts,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+}
+build();
 
 const built = (name) => {
   const path = join(contracts, "out", `${files[name] ?? name}.sol`, `${name}.json`);
@@ -53,12 +56,18 @@ function immutableNames() {
   return names;
 }
 
-const immutables = immutableNames();
+const references = (artifact) => Object.entries(artifact?.deployedBytecode.immutableReferences ?? {});
+
+// A contract and what it inherits may have been compiled at different times, with other numbers; then all of it is built anew.
+let immutables = immutableNames();
+if (!names.flatMap((name) => references(built(name))).every(([id]) => immutables.has(id))) {
+  build("--force");
+  immutables = immutableNames();
+}
 
 /** Where the immutables of a contract are written, by name. */
 function offsets(artifact) {
-  const references = Object.entries(artifact?.deployedBytecode.immutableReferences ?? {});
-  const named = references.map(([id, places]) => {
+  const named = references(artifact).map(([id, places]) => {
     const name = immutables.get(id);
     if (name === undefined) throw new Error(`immutable ${id} has no name: is \`ast = true\` in foundry.toml?`);
     return [name, places.map(({ start }) => start).sort((a, b) => a - b)];

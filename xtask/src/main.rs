@@ -4,6 +4,7 @@
 //! which a mistake shows fastest.
 
 mod arrows;
+mod gas;
 mod run;
 mod tests;
 
@@ -28,7 +29,7 @@ enum Chore {
     Arrows,
     /// Build the contracts and write `contracts/abi/`, the only thing Rust reads from there
     Abi,
-    /// Run the contract tests and write gas and bytecode sizes to `contracts/snapshots/`
+    /// Run the contract tests, write gas and bytecode sizes to `contracts/snapshots/`, and print the table beside PoCo's
     Gas,
     /// Run the benches and print our figures beside target and peer
     Bench,
@@ -39,7 +40,10 @@ fn main() -> anyhow::Result<()> {
         Chore::Test { long } => tests::all(long),
         Chore::Arrows => arrows::check(),
         Chore::Abi => tests::write_abi(),
-        Chore::Gas => tests::contracts(false, false),
+        Chore::Gas => {
+            tests::contracts(false, false)?;
+            gas::write(&run::contracts())
+        }
         Chore::Bench => tests::bench(),
     }
 }

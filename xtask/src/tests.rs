@@ -9,7 +9,7 @@ use anyhow::bail;
 use serde_json::Value;
 
 use crate::{
-    arrows,
+    arrows, gas,
     run::{Step, chains as chains_folder, contracts as contracts_folder, root, said, there},
 };
 
@@ -37,6 +37,7 @@ pub(crate) fn all(long: bool) -> anyhow::Result<()> {
     Step::cargo(["fmt", "--all", "--check"]).run()?;
     arrows::check()?;
     contracts(long, true)?;
+    gas::check(&contracts_folder())?;
     Step::cargo([
         "clippy",
         "--workspace",
@@ -63,7 +64,7 @@ pub(crate) fn contracts(long: bool, keep_figures: bool) -> anyhow::Result<()> {
     let (fuzz, invariant) = if long {
         ("50000", "256")
     } else {
-        ("256", "16")
+        ("1000", "16")
     };
     Step::new("npx", ["--no-install", "forge", "test", "--offline"])
         .within(&folder)

@@ -57,6 +57,7 @@ interface IContribution {
 
     /// @notice Claim a result without showing it. By a worker whom the workerpool's owner authorised for this task (or the
     /// broker of enclaves, where one is set and an enclave is named). Locks the worker's stake; may reach the consensus.
+    /// @dev A signer with code (the pool's owner, the broker, the enclave) is asked by ERC-1271, in a call that can change nothing.
     /// @param taskid The task.
     /// @param resultHash keccak256(taskid ++ digest).
     /// @param resultSeal keccak256(sender ++ taskid ++ digest).
@@ -72,7 +73,8 @@ interface IContribution {
         bytes calldata authorizationSign
     ) external;
 
-    /// @notice Show the digest behind a contribution that agrees with the consensus.
+    /// @notice Show the digest behind a contribution that agrees with the consensus, before the reveal deadline. Whoever agreed and
+    /// does not loses the stake, however the task ends.
     function reveal(bytes32 taskid, bytes32 resultDigest) external;
 
     /// @notice The contribution of `worker` to the task; all zero where there is none.
@@ -82,5 +84,6 @@ interface IContribution {
     function viewScore(address worker) external view returns (uint256);
 
     /// @notice Take over a worker's score from the hub before this one, once, if it is higher.
+    /// @dev Believes that hub, which the owner named when this one was configured.
     function importScore(address worker) external;
 }

@@ -105,10 +105,13 @@ interface ICrowdsale {
     /// beneficiary, last.
     function withdraw() external;
 
+    /// @notice The token that is sold.
     function token() external view returns (IRLC);
 
+    /// @notice What was settled when the sale was deployed.
     function terms() external view returns (SaleTerms memory);
 
+    /// @notice Where the sale stands.
     function stage() external view returns (SaleStage);
 
     /// @notice When the sale opened; zero before.

@@ -58,7 +58,8 @@ interface IDeal {
     /// @notice `sponsor` pays for the deal.
     event DealSponsored(bytes32 dealId, address sponsor);
 
-    // The refusals of a match, in the order in which the rules are looked at.
+    // The refusals of a match, in the order in which the rules are looked at. What an order's salt says is looked at right
+    // after its signature; those refusals are in IOrder.
 
     error CategoryMismatch(uint256 requested, uint256 offered);
     error UnknownCategory(uint256 category, uint256 count);
@@ -97,6 +98,9 @@ interface IDeal {
 
     /// @notice A price, or the worker's stake it leads to, has to fit in 64 bits.
     error PriceTooLarge(uint256 price, uint256 limit);
+    /// @notice Workers cannot be asked for a stake of more than ten times the price; a workerpool of the registry keeps to
+    /// that by itself, one of a registry before it may not.
+    error StakeRatioTooHigh(address workerpool, uint256 ratio, uint256 limit);
     /// @notice The scheduler's part cannot be more than all; a workerpool of the registry keeps to that by itself.
     error SchedulerRatioTooHigh(uint256 ratio, uint256 limit);
     /// @notice The trust of a request has to fit in 32 bits.
@@ -115,7 +119,8 @@ interface IDeal {
 
     /// @notice Make a deal of four orders; the requester pays. Anyone may call.
     /// @dev The orders' prices times the volume are locked on the requester's account, 30 % of the workerpool's price
-    /// times the volume on its owner's. The workerpool's policy (worker stake, scheduler's part) is read now.
+    /// times the volume on its owner's. The workerpool's policy (worker stake, scheduler's part) is read now. Where the
+    /// request asks for no dataset, nobody signed the dataset order: its tag and price count for nothing.
     /// Assumes of the registries and of the workerpool entry that they answer truthfully; restrictions, signers with
     /// code and the callback may be anyone's contracts and are only ever called statically here.
     /// @return dealid The identifier of the new deal.
@@ -134,7 +139,7 @@ interface IDeal {
         RequestOrder calldata requestorder
     ) external returns (bytes32 dealid);
 
-    /// @notice How many tasks the four orders are still good for together. Signatures are not looked at.
+    /// @notice How many tasks the four orders are still good for together. Neither signatures nor salts are looked at.
     function computeDealVolume(
         AppOrder calldata apporder,
         DatasetOrder calldata datasetorder,
@@ -142,8 +147,8 @@ interface IDeal {
         RequestOrder calldata requestorder
     ) external view returns (uint256);
 
-    /// @notice Refuses unless the dataset of this order may be used in a deal that was made without one. Price is not
-    /// looked at, nothing is consumed or paid.
+    /// @notice Refuses unless the dataset of this order may be used in a deal that was made without one. Its salt is looked
+    /// at as in a match, price is not, nothing is consumed or paid.
     function assertDatasetDealCompatibility(DatasetOrder calldata datasetorder, bytes32 dealid) external view;
 
     /// @notice The deal; all zero where there is none of that identifier.

@@ -17,6 +17,7 @@ interface IEntry {
     /// @notice Owner of this entry's token in the registry. Reverts as ERC-721 does when there is none.
     function owner() external view returns (address);
 
+    /// @notice The registry of this entry, which knows its owner.
     function registry() external view returns (address);
 
     /// @notice Always refused: here for callers of the older protocol.
@@ -24,6 +25,7 @@ interface IEntry {
 }
 
 interface IApp is IEntry {
+    /// @notice Always refused: its calldata is the shape of the content, out of which the address is made.
     function initialize(
         string calldata appName,
         string calldata appType,
@@ -32,18 +34,33 @@ interface IApp is IEntry {
         bytes calldata appMREnclave
     ) external;
 
+    /// @notice The name of the application.
     function m_appName() external view returns (string memory);
+
+    /// @notice Its kind, such as DOCKER or WASM.
     function m_appType() external view returns (string memory);
+
+    /// @notice Where its program lies.
     function m_appMultiaddr() external view returns (bytes memory);
+
+    /// @notice The checksum of its program.
     function m_appChecksum() external view returns (bytes32);
+
+    /// @notice What an enclave that runs it has to measure; empty for none.
     function m_appMREnclave() external view returns (bytes memory);
 }
 
 interface IDataset is IEntry {
+    /// @notice Always refused: its calldata is the shape of the content, out of which the address is made.
     function initialize(string calldata datasetName, bytes calldata datasetMultiaddr, bytes32 datasetChecksum) external;
 
+    /// @notice The name of the dataset.
     function m_datasetName() external view returns (string memory);
+
+    /// @notice Where it lies.
     function m_datasetMultiaddr() external view returns (bytes memory);
+
+    /// @notice Its checksum.
     function m_datasetChecksum() external view returns (bytes32);
 }
 
@@ -57,19 +74,22 @@ interface IWorkerpool is IEntry {
 
     /// @notice A scheduler cannot keep more than the whole price.
     error SchedulerRewardRatioTooHigh(uint256 ratio, uint256 limit);
-    /// @notice The stake ratio does not fit the policy's word; no price times such a ratio would be payable.
+    /// @notice Workers cannot be asked for a stake of more than ten times the price.
     error WorkerStakeRatioTooHigh(uint256 ratio, uint256 limit);
 
+    /// @notice Always refused: its calldata is the shape of the content, out of which the address is made.
     function initialize(string calldata workerpoolDescription) external;
 
+    /// @notice What the workerpool says of itself.
     function m_workerpoolDescription() external view returns (string memory);
 
-    /// @notice Stake of each worker, in percent of the task's price. 30 until the owner changes it.
+    /// @notice Stake of each worker, in percent of the task's price, 1,000 at most. 30 until the owner changes it.
     function m_workerStakeRatioPolicy() external view returns (uint256);
 
     /// @notice The scheduler's part of what a task earns, in percent. 1 until the owner changes it.
     function m_schedulerRewardRatioPolicy() external view returns (uint256);
 
-    /// @notice Sets both ratios for the deals to come; a deal keeps the ratios it was matched with.
+    /// @notice Sets both ratios for the deals to come; a deal keeps the ratios it was matched with. Orders of the pool whose
+    /// salt names the ratios die with them.
     function changePolicy(uint256 newWorkerStakeRatioPolicy, uint256 newSchedulerRewardRatioPolicy) external;
 }

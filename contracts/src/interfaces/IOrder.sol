@@ -3,7 +3,16 @@ pragma solidity ^0.8.28;
 
 /// @title Orders: signed offers and signed requests
 /// @notice An order is made and signed away from the chain (EIP-712). The chain sees it when it is matched, signed on
-/// chain, closed, or broadcast. Orders have neither expiry nor nonce: a volume, of which each match consumes a part.
+/// chain, closed, or broadcast. It has a volume, of which each match consumes a part, and no field for an end.
+///
+/// An order that is to end by itself says so in its salt, 32 bytes, highest first:
+///
+///     "oxec" 4 | version 1 | flags 1 | expiry 5 | signer epoch 3 | asset epoch 3 | stake ratio 2 | reward ratio 1 | random 12
+///
+/// The version is 1. Flag 1: it cannot be matched from the second `expiry` on. Flag 2: only while its signer (today's owner
+/// of the asset, or the requester) has that epoch. Flag 4, not in a request: only while its asset has that epoch, which is
+/// the number of its transfers. Flag 8, in a workerpool order: only while the workerpool has that policy. These are looked
+/// at, in this order, right after the order's signature. Salts that do not begin with "oxec" say nothing.
 ///
 /// Bounds of this hub, narrower than the types of the ABI because they are packed: a price fits in 64 bits (all the RLC
 /// there is fits in 57), a volume in 96, the trust of a request in 32, the last task index of a request in 32.
@@ -24,7 +33,7 @@ struct AppOrder {
     address workerpoolrestrict;
     /// Only for this requester (or group of requesters); zero for any.
     address requesterrestrict;
-    /// Tells two otherwise equal orders apart.
+    /// Tells two otherwise equal orders apart, and may say how the order ends; see above.
     bytes32 salt;
     /// The owner's signature; not part of the signed structure.
     bytes sign;
@@ -46,7 +55,7 @@ struct DatasetOrder {
     address workerpoolrestrict;
     /// Only for this requester (or group); zero for any.
     address requesterrestrict;
-    /// Tells two otherwise equal orders apart.
+    /// Tells two otherwise equal orders apart, and may say how the order ends; see above.
     bytes32 salt;
     /// The owner's signature; not part of the signed structure.
     bytes sign;
@@ -72,7 +81,7 @@ struct WorkerpoolOrder {
     address datasetrestrict;
     /// Only for this requester (or group); zero for any.
     address requesterrestrict;
-    /// Tells two otherwise equal orders apart.
+    /// Tells two otherwise equal orders apart, and may say how the order ends; see above.
     bytes32 salt;
     /// The owner's signature; not part of the signed structure.
     bytes sign;
@@ -108,7 +117,7 @@ struct RequestOrder {
     address callback;
     /// Parameters for the application, free text to the hub.
     string params;
-    /// Tells two otherwise equal orders apart.
+    /// Tells two otherwise equal orders apart, and may say how the order ends; see above.
     bytes32 salt;
     /// The requester's signature; not part of the signed structure.
     bytes sign;
@@ -170,6 +179,10 @@ interface IOrder {
     /// @notice The requester signed the order on chain.
     event SignedRequestOrder(bytes32 requestHash);
 
+    /// @notice All orders that `signer` marked with an epoch below `epoch` can no longer be matched; and, if
+    /// `unmarkedRefused`, none that is not marked with one.
+    event EpochRaised(address indexed signer, uint256 epoch, bool unmarkedRefused);
+
     /// @notice The order can no longer be matched.
     event ClosedAppOrder(bytes32 appHash);
     /// @notice The order can no longer be matched.
@@ -197,6 +210,21 @@ interface IOrder {
     /// @notice The volume of an order has to fit in 96 bits.
     error VolumeTooLarge(uint256 volume, uint256 limit);
 
+    // The refusals of a match by what the salt of a signed order says, in the order in which it is read.
+
+    /// @notice The salt is marked, but with a version that this hub does not know, or a flag that it does not know for this
+    /// kind of order.
+    error UnknownSalt(bytes32 orderHash, bytes32 salt);
+    error OrderExpired(bytes32 orderHash, uint256 expiry, uint256 time);
+    /// @notice The order is of another epoch of its signer's.
+    error OrderEpochPassed(bytes32 orderHash, address signer, uint256 signedEpoch, uint256 currentEpoch);
+    /// @notice The order is not marked with an epoch, and its signer once said that such orders are none of his.
+    error UnmarkedOrderRefused(bytes32 orderHash, address signer);
+    /// @notice The asset changed hands since, though it may be back.
+    error AssetTransferred(bytes32 orderHash, address asset, uint256 signedEpoch, uint256 currentEpoch);
+    /// @notice The workerpool's policy is not the one that was signed; the ratios are today's, in per cent.
+    error PolicyChanged(bytes32 orderHash, address workerpool, uint256 stakeRatio, uint256 rewardRatio);
+
     /// @notice Sign an application order on chain, or close it for good. By the owner of the application, or by anyone
     /// who carries the owner's signature of the operation.
     /// @dev The order itself is not validated. An operation may be sent twice; the second changes nothing.
@@ -210,6 +238,16 @@ interface IOrder {
 
     /// @notice Sign a request order on chain, or close it for good. As `manageAppOrder`, by the requester.
     function manageRequestOrder(RequestOrderOperation calldata operation) external;
+
+    /// @notice End, at once, all orders of the caller's that are marked with his epoch.
+    /// @dev An epoch that does not fit in the salt any more, after 16,777,215 raises, can be named by no order.
+    /// @param refuseUnmarked Refuse also, from now on and for ever, every order by the caller that is not marked with an
+    /// epoch. Once said it cannot be taken back: whoever gets hold of an old order could wait for that.
+    /// @return epoch The epoch from now on; it starts at 0 and goes up by one.
+    function raiseEpoch(bool refuseUnmarked) external returns (uint256 epoch);
+
+    /// @notice The epoch of an account, and whether it refuses orders that are not marked with one.
+    function viewEpoch(address signer) external view returns (uint256 epoch, bool unmarkedRefused);
 
     /// @notice Whether `signature` is one of `hash` by `identity`: ERC-1271 where `identity` has code, ECDSA
     /// otherwise. The zero address signs nothing.

@@ -33,6 +33,8 @@ interface IPayment {
     error AmountTooLarge(uint256 amount, uint256 limit);
     /// @notice The zero address can neither send, receive nor be approved.
     error ZeroAddress();
+    /// @notice Nobody can spend what this account is given: the hub and the kitty move only what the protocol moves.
+    error AccountCannotSpend(address account);
     error TokenTransferFailed(address token);
     /// @notice `receiveApproval` is for the token alone.
     error NotTheToken(address sender, address token);
@@ -45,6 +47,7 @@ interface IPayment {
     error OperationFailed();
 
     /// @notice Pay RLC in, for oneself. The hub must be approved for it.
+    /// @dev Nothing can be paid in for, or sent to, the hub's own account or the kitty: it would be lost.
     function deposit(uint256 amount) external returns (bool);
 
     /// @notice Pay RLC in, for somebody else.
@@ -59,7 +62,7 @@ interface IPayment {
     /// @notice Take free RLC out, to somebody else.
     function withdrawTo(uint256 amount, address target) external returns (bool);
 
-    /// @notice Credit the owner of the hub with RLC that came in without a deposit.
+    /// @notice Credit the owner of the hub with RLC that came in without a deposit. Not after `seal`.
     /// @return delta What came in.
     function recover() external returns (uint256 delta);
 
@@ -67,33 +70,45 @@ interface IPayment {
     /// @dev Answers to the token only: nobody else can turn an allowance of `sender` into a deposit.
     function receiveApproval(address sender, uint256 amount, address token, bytes calldata data) external returns (bool);
 
+    /// @notice Hand on what is free of the caller's SRLC; not to the zero address, the hub or the kitty.
     function transfer(address recipient, uint256 amount) external returns (bool);
 
+    /// @notice Let `spender` hand on up to `value` of the caller's SRLC, in the place of what it was let before.
     function approve(address spender, uint256 value) external returns (bool);
 
+    /// @notice Hand on what is free of `from`'s SRLC, within what the caller was let; not to the zero address, the hub or the
+    /// kitty.
     /// @dev An allowance always goes down by what was spent; there is no unlimited one.
     function transferFrom(address from, address to, uint256 value) external returns (bool);
 
+    /// @notice Let `spender` hand on `added` more.
     function increaseAllowance(address spender, uint256 added) external returns (bool);
 
+    /// @notice Let `spender` hand on `subtracted` less; refused below nothing.
     function decreaseAllowance(address spender, uint256 subtracted) external returns (bool);
 
     /// @notice Approve `spender`, and call its `receiveApproval`.
     function approveAndCall(address spender, uint256 value, bytes calldata data) external returns (bool);
 
+    /// @notice The name of what is held here, as the owner configured it: "Staked RLC".
     function name() external view returns (string memory);
 
+    /// @notice Its symbol: "SRLC".
     function symbol() external view returns (string memory);
 
+    /// @notice Its decimals, those of RLC: 9.
     function decimals() external view returns (uint8);
 
+    /// @notice All that is held here. The hub has at least as much RLC.
     function totalSupply() external view returns (uint256);
 
+    /// @notice What of an account is free; of the hub's own, what is frozen for others and not yet paid out.
     function balanceOf(address account) external view returns (uint256);
 
     /// @notice What of an account is frozen in deals and contributions.
     function frozenOf(address account) external view returns (uint256);
 
+    /// @notice How much `spender` may hand on of what is `account`'s.
     function allowance(address account, address spender) external view returns (uint256);
 
     /// @notice Balance and frozen of an account.
@@ -110,4 +125,8 @@ interface IPayment {
 
     /// @notice The account that gathers the stakes of those who failed.
     function kitty_address() external pure returns (address);
+
+    /// @notice The account of what is to be nobody's: it has no key. What is burnt is rewarded to it, so balances still add up to
+    /// the supply.
+    function burnt_address() external pure returns (address);
 }

@@ -29,6 +29,7 @@ interface IRegistry is IERC721Enumerable, IEntryMaker {
     /// @notice Names the registry that came before this one (zero: none). Once, by the owner.
     function initialize(address previous) external;
 
+    /// @notice What `tokenURI` begins with; by the owner of the registry.
     function setBaseURI(string calldata baseURI) external;
 
     /// @notice Always refused: here for callers of the older protocol.
@@ -41,19 +42,33 @@ interface IRegistry is IERC721Enumerable, IEntryMaker {
     /// and `owner()` in one call, for callers who pay for each.
     function ownerOfEntry(address entry) external view returns (address);
 
+    /// @notice How often `entry` was transferred, its creation not counted, here or in the registry before this one that
+    /// created it. By this a buyer, and a later owner who was an earlier one, is not bound by orders signed before.
+    /// @dev Assumes of the registries before this one that they count too; asked about the entry of one that does not, this
+    /// reverts.
+    function epochOf(address entry) external view returns (uint256);
+
     /// @notice The contract that every entry of this registry delegates to.
     function master() external view returns (address);
 
-    /// @notice Init code of every entry, and its hash as CREATE2 uses it.
+    /// @notice Init code of every entry.
     function proxyCode() external view returns (bytes memory);
+
+    /// @notice Its hash, as CREATE2 uses it.
     function proxyCodeHash() external view returns (bytes32);
 
+    /// @notice The registry that came before this one; zero for none.
     function previous() external view returns (address);
+
+    /// @notice Whether it is settled which registry came before this one. A hub is sealed only with registries of which it is.
     function initialized() external view returns (bool);
+
+    /// @notice What `tokenURI` begins with.
     function baseURI() external view returns (string memory);
 }
 
 interface IAppRegistry is IRegistry {
+    /// @notice Register an application for `appOwner`; by anybody. What is registered never changes.
     function createApp(
         address appOwner,
         string calldata appName,
@@ -63,6 +78,7 @@ interface IAppRegistry is IRegistry {
         bytes calldata appMREnclave
     ) external returns (address app);
 
+    /// @notice The address that `createApp` gives, or gave, to this content of this owner.
     function predictApp(
         address appOwner,
         string calldata appName,
@@ -74,6 +90,7 @@ interface IAppRegistry is IRegistry {
 }
 
 interface IDatasetRegistry is IRegistry {
+    /// @notice Register a dataset for `datasetOwner`; by anybody. What is registered never changes.
     function createDataset(
         address datasetOwner,
         string calldata datasetName,
@@ -81,6 +98,7 @@ interface IDatasetRegistry is IRegistry {
         bytes32 datasetChecksum
     ) external returns (address dataset);
 
+    /// @notice The address that `createDataset` gives, or gave, to this content of this owner.
     function predictDataset(
         address datasetOwner,
         string calldata datasetName,
@@ -90,10 +108,12 @@ interface IDatasetRegistry is IRegistry {
 }
 
 interface IWorkerpoolRegistry is IRegistry {
+    /// @notice Register a workerpool for `workerpoolOwner`; by anybody. Of what is registered only the policy can change.
     function createWorkerpool(address workerpoolOwner, string calldata workerpoolDescription)
         external
         returns (address workerpool);
 
+    /// @notice The address that `createWorkerpool` gives, or gave, to this content of this owner.
     function predictWorkerpool(address workerpoolOwner, string calldata workerpoolDescription)
         external
         view

@@ -11,6 +11,10 @@ interface IResult {
     error RevealsMissing(bytes32 taskid, uint256 reveals, uint256 winners, uint256 deadline);
     /// @notice The data for the callback do not have the digest of the consensus.
     error CallbackDataMismatch(bytes32 taskid, bytes32 dataDigest, bytes32 resultDigest);
+    /// @notice The workerpool is to finalize; its workers may from `from` on.
+    error WorkersTurnAhead(bytes32 taskid, uint256 from, uint256 time);
+    /// @notice A worker who finalizes says nothing about where the bytes lie: only the digest was agreed on.
+    error ResultsNotAllowed(bytes32 taskid, uint256 length);
     /// @notice The results have to fit in the code of a contract.
     error ResultsTooLong(uint256 length, uint256 limit);
     /// @notice Somebody has contributed already, so nobody can contribute and finalize in one step.
@@ -24,6 +28,10 @@ interface IResult {
 
     /// @notice Record the result, pay everybody, and call the requester's contract where one was named. By the owner of the
     /// workerpool, once all who agree with the consensus have revealed, or some have and the time for it is over.
+    /// From half a T after the reveal deadline on, any worker who revealed may do it as well, whoever comes first, so that a
+    /// silent workerpool keeps nobody's pay back. The worker then earns what the scheduler would have earned of the price;
+    /// the scheduler's stake returns as ever, and the kitty pays nothing. Such a worker leaves `results` empty: clients find
+    /// the bytes by the digest. The data for the callback are checked against the digest as ever.
     /// @dev The callback gets `callbackgas()` and comes last. Whether it fails does not matter here: a requester cannot
     /// keep the payment back by breaking the place where the result goes.
     function finalize(bytes32 taskid, bytes calldata results, bytes calldata resultsCallback) external;
@@ -49,5 +57,7 @@ interface IResult {
 
 /// @title A contract that wants to be told (ERC-1154)
 interface IOracleConsumer {
+    /// @notice The task `id` is completed, everybody is paid, and this is what its workers agreed on. Called by the hub once, with
+    /// `callbackgas()`; a failure is not told to anybody. Whoever else may call this is not the hub's business.
     function receiveResult(bytes32 id, bytes calldata result) external;
 }

@@ -3,9 +3,10 @@ pragma solidity ^0.8.28;
 
 /// @title Tasks: the units of a deal
 /// @notice UNSET -initialize-> ACTIVE -contribute-> REVEALING -finalize-> COMPLETED; REVEALING -reopen-> ACTIVE;
-/// ACTIVE -contributeAndFinalize-> COMPLETED; ACTIVE or REVEALING -claim-> FAILED. With T the time of the deal's category
-/// and t0 its start: contributions until t0 + 7T, reveals for 2T after the consensus, the end at t0 + 10T; a deadline is
-/// over from its very second on. A task's identifier is keccak256(dealid ++ index).
+/// ACTIVE -contributeAndFinalize-> COMPLETED; UNSET or ACTIVE -abandon-> FAILED; ACTIVE or REVEALING -claim-> FAILED (for the
+/// last two see ITaskEnd). With T the time of the deal's category and t0 its start: contributions until t0 + 7T, reveals for
+/// 2T after the consensus, the worker's turn to finalize T / 2 after that, the end at t0 + 10T; a deadline is over from its
+/// very second on. A task's identifier is keccak256(dealid ++ index).
 
 enum TaskStatus {
     UNSET,
@@ -44,17 +45,12 @@ struct Task {
 interface ITask {
     event TaskInitialize(bytes32 indexed taskid, address indexed workerpool);
     event TaskReopen(bytes32 indexed taskid);
-    event TaskClaimed(bytes32 indexed taskid);
 
     /// @notice The deal has tasks `first` to `first + size - 1`.
     error TaskIndexOutOfRange(bytes32 dealid, uint256 idx, uint256 first, uint256 size);
     error TaskAlreadyInitialized(bytes32 taskid, TaskStatus status);
     error TaskNotActive(bytes32 taskid, TaskStatus status);
     error TaskNotRevealing(bytes32 taskid, TaskStatus status);
-    /// @notice A claim is for a task that is active or revealing.
-    error TaskNotClaimable(bytes32 taskid, TaskStatus status);
-    /// @notice The task can be claimed only from `deadline` on.
-    error FinalDeadlineAhead(bytes32 taskid, uint256 deadline, uint256 time);
     error FinalDeadlineReached(bytes32 taskid, uint256 deadline, uint256 time);
     /// @notice The task can be reopened only from `deadline` on.
     error RevealDeadlineAhead(bytes32 taskid, uint256 deadline, uint256 time);
@@ -71,18 +67,8 @@ interface ITask {
     function initializeArray(bytes32[] calldata dealid, uint256[] calldata idx) external returns (bool);
 
     /// @notice Take the work back to contributions when nobody of the consensus revealed in time. By the owner of the
-    /// workerpool. Whoever agreed with the consensus is rejected, and pays for it if the task completes later.
+    /// workerpool. Whoever agreed with the consensus is rejected, and pays for it however the task ends.
     function reopen(bytes32 taskid) external;
-
-    /// @notice End a task that nobody finished in time: the payer gets the price back, the workerpool's owner loses the
-    /// stake, workers get theirs back. Anyone.
-    function claim(bytes32 taskid) external;
-
-    /// @notice Claim several tasks, all or none.
-    function claimArray(bytes32[] calldata taskid) external returns (bool);
-
-    /// @notice Start and at once claim several tasks of deals that are over, all or none.
-    function initializeAndClaimArray(bytes32[] calldata dealid, uint256[] calldata idx) external returns (bool);
 
     /// @notice The task; all zero where it was not started.
     function viewTask(bytes32 taskid) external view returns (Task memory);

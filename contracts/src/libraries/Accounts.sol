@@ -31,6 +31,10 @@ struct Book {
 using Accounts for AccountWord global;
 using Accounts for HouseWord global;
 
+/// @dev Where money goes that is to be nobody's. An account like any other, though without a key, so that it depends on no
+/// token's way of burning and all sums still add up.
+address constant BURNT = 0x000000000000000000000000000000000000dEaD;
+
 uint256 constant AMOUNT_LIMIT = type(uint96).max;
 uint256 constant SCORE_LIMIT = type(uint64).max;
 
@@ -148,6 +152,11 @@ library Accounts {
         _credit(book, account, amount);
         emit IPayment.Transfer(address(this), account, amount);
         emit IPayment.Reward(account, amount, ref);
+    }
+
+    /// @dev What was seized and is to be nobody's. Where that is nothing, nothing is said either.
+    function burnSeized(Book storage book, uint256 amount, bytes32 ref) internal {
+        if (amount > 0) reward(book, BURNT, amount, ref);
     }
 
     /// @dev Pays out of what was seized, straight into the frozen part: a reward and a lock in one, so that no token

@@ -26,7 +26,7 @@ pragma solidity ^0.8.28;
 //          32  tag                            32      absent: zero
 //     after them, to the end, the parameters
 
-import { Deal, Resource } from "../interfaces/IDeal.sol";
+import { Deal, IDeal, Resource } from "../interfaces/IDeal.sol";
 import { CodeStore } from "./CodeStore.sol";
 
 /// @dev The higher half of a deal's identifier.
@@ -58,6 +58,7 @@ struct Terms {
     uint256 trust;
     uint256 first;
     uint256 size;
+    uint256 workerStakeRatio;
     uint256 workerStake;
     uint256 schedulerRewardRatio;
 }
@@ -146,6 +147,13 @@ library Deals {
     function find(bytes32 dealid) internal view returns (bool found, DealView deal) {
         deal = open(keyOf(dealid));
         found = deal.startTime() != 0 && deal.idLow() == uint128(uint256(dealid));
+    }
+
+    /// @dev The deal of an identifier that came from outside and must be one.
+    function known(bytes32 dealid) internal view returns (DealView) {
+        (bool found, DealView deal) = find(dealid);
+        require(found, IDeal.UnknownDeal(dealid));
+        return deal;
     }
 
     function idLow(DealView deal) internal pure returns (uint256) {

@@ -13,11 +13,11 @@ pragma solidity ^0.8.28;
 
 import { ITask, TaskStatus } from "../interfaces/ITask.sol";
 import { ContributionRecord } from "./Contributions.sol";
-import { DealKey } from "./Deals.sol";
+import { DealKey, DealView, Deals } from "./Deals.sol";
 
 type TaskWord is uint256;
 
-/// @dev So few that a task can always be ended: `claim` and `finalize` go through all of them, at about 11,000 gas each, and
+/// @dev So few that a task can always be ended: `finalize`, `claim` and `abandon` go through all of them, at 16,000 gas each, and
 /// a transaction has no more than 16,777,216 (EIP-7825). What nobody can claim would stay frozen for ever.
 uint256 constant CONTRIBUTIONS_LIMIT = 512;
 
@@ -41,6 +41,12 @@ library Tasks {
 
     function idOf(bytes32 dealid, uint256 idx) internal pure returns (bytes32) {
         return keccak256(abi.encodePacked(dealid, idx));
+    }
+
+    /// @dev Says that a task of the deal starts, and makes its word; to keep it is the caller's business, who may end it at once.
+    function begin(bytes32 taskid, bytes32 dealid, uint256 idx, DealView deal) internal returns (TaskWord) {
+        emit ITask.TaskInitialize(taskid, deal.workerpool());
+        return fresh(Deals.keyOf(dealid), idx);
     }
 
     /// @dev An active task without contributions. The index was checked against the deal, whose indices fit in 32 bits.
@@ -131,6 +137,15 @@ library Tasks {
         bytes32 kept = record.groups[group];
         bool revealed = word.reveals() != 0 && group == word.winning();
         return revealed ? keccak256(abi.encodePacked(taskid, kept)) : kept;
+    }
+
+    function requireIndex(DealView deal, bytes32 dealid, uint256 idx) internal pure {
+        (uint256 first, uint256 size) = (deal.first(), deal.size());
+        require(first <= idx && idx < first + size, ITask.TaskIndexOutOfRange(dealid, idx, first, size));
+    }
+
+    function requireUnset(TaskWord word, bytes32 taskid) internal pure {
+        require(word.status() == TaskStatus.UNSET, ITask.TaskAlreadyInitialized(taskid, word.status()));
     }
 
     function requireActive(TaskWord word, bytes32 taskid) internal pure {

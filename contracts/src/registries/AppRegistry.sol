@@ -9,7 +9,9 @@ import { App, AppContent } from "./App.sol";
 import { Registry } from "./Registry.sol";
 
 contract AppRegistry is IAppRegistry, Registry {
-    constructor(address owner_) Registry(owner_, address(new App()), "iExec Application Registry (V5)", "iExecAppsV5") { }
+    constructor(address owner_)
+        Registry(owner_, address(new App()), "iExec Application Registry (V5)", "iExecAppsV5")
+    { }
 
     /// @inheritdoc IAppRegistry
     function createApp(

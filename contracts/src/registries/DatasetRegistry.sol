@@ -9,7 +9,9 @@ import { Dataset, DatasetContent } from "./Dataset.sol";
 import { Registry } from "./Registry.sol";
 
 contract DatasetRegistry is IDatasetRegistry, Registry {
-    constructor(address owner_) Registry(owner_, address(new Dataset()), "iExec Dataset Registry (V5)", "iExecDatasetsV5") { }
+    constructor(address owner_)
+        Registry(owner_, address(new Dataset()), "iExec Dataset Registry (V5)", "iExecDatasetsV5")
+    { }
 
     /// @inheritdoc IDatasetRegistry
     function createDataset(

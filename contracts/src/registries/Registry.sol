@@ -29,6 +29,8 @@ abstract contract Registry is IRegistry, ERC721Enumerable, Ownable {
     /// @inheritdoc IRegistry
     string public baseURI;
 
+    mapping(uint256 tokenId => uint256) private _transfers;
+
     constructor(address owner_, address master_, string memory name_, string memory symbol_)
         ERC721(name_, symbol_)
         Ownable(owner_)
@@ -67,6 +69,12 @@ abstract contract Registry is IRegistry, ERC721Enumerable, Ownable {
         }
         // Only the entry itself knows which of the predecessors is its own.
         return IEntry(entry).owner();
+    }
+
+    /// @inheritdoc IRegistry
+    function epochOf(address entry) external view returns (uint256) {
+        if (previous == address(0) || _existsHere(entry)) return _transfers[_tokenId(entry)];
+        return IRegistry(previous).epochOf(entry);
     }
 
     /// @inheritdoc IRegistry
@@ -115,6 +123,12 @@ abstract contract Registry is IRegistry, ERC721Enumerable, Ownable {
 
     function _tokenId(address entry) private pure returns (uint256) {
         return uint256(uint160(entry));
+    }
+
+    /// @dev Every way a token can move comes through here. A move to oneself counts: the owner asked for it.
+    function _update(address to, uint256 tokenId, address auth) internal override returns (address from) {
+        from = super._update(to, tokenId, auth);
+        if (from != address(0)) ++_transfers[tokenId];
     }
 
     function _baseURI() internal view override returns (string memory) {

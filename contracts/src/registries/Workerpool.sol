@@ -20,11 +20,13 @@ contract Workerpool is IWorkerpool, Entry {
     struct Policy {
         bool changed;
         uint8 schedulerRewardRatio;
-        uint240 workerStakeRatio;
+        uint16 workerStakeRatio;
     }
 
     uint256 private constant DEFAULT_WORKER_STAKE_RATIO = 30;
     uint256 private constant DEFAULT_SCHEDULER_REWARD_RATIO = 1;
+    /// @dev Ten times the price. A stake that nobody has, or a policy made absurd right before a match, keeps workers out.
+    uint256 private constant WORKER_STAKE_RATIO_LIMIT = 1000;
     uint256 private constant SCHEDULER_REWARD_RATIO_LIMIT = 100;
 
     Policy private _policy;
@@ -56,8 +58,8 @@ contract Workerpool is IWorkerpool, Entry {
             SchedulerRewardRatioTooHigh(newSchedulerRewardRatioPolicy, SCHEDULER_REWARD_RATIO_LIMIT)
         );
         require(
-            newWorkerStakeRatioPolicy <= type(uint240).max,
-            WorkerStakeRatioTooHigh(newWorkerStakeRatioPolicy, type(uint240).max)
+            newWorkerStakeRatioPolicy <= WORKER_STAKE_RATIO_LIMIT,
+            WorkerStakeRatioTooHigh(newWorkerStakeRatioPolicy, WORKER_STAKE_RATIO_LIMIT)
         );
         emit PolicyUpdate(
             m_workerStakeRatioPolicy(),
@@ -66,6 +68,6 @@ contract Workerpool is IWorkerpool, Entry {
             newSchedulerRewardRatioPolicy
         );
         // Both casts were bounded above.
-        _policy = Policy(true, uint8(newSchedulerRewardRatioPolicy), uint240(newWorkerStakeRatioPolicy));
+        _policy = Policy(true, uint8(newSchedulerRewardRatioPolicy), uint16(newWorkerStakeRatioPolicy));
     }
 }

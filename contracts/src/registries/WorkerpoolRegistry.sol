@@ -9,7 +9,9 @@ import { Registry } from "./Registry.sol";
 import { Workerpool, WorkerpoolContent } from "./Workerpool.sol";
 
 contract WorkerpoolRegistry is IWorkerpoolRegistry, Registry {
-    constructor(address owner_) Registry(owner_, address(new Workerpool()), "iExec Workerpool Registry (V5)", "iExecWorkerpoolV5") { }
+    constructor(address owner_)
+        Registry(owner_, address(new Workerpool()), "iExec Workerpool Registry (V5)", "iExecWorkerpoolV5")
+    { }
 
     /// @inheritdoc IWorkerpoolRegistry
     function createWorkerpool(address workerpoolOwner, string calldata workerpoolDescription)

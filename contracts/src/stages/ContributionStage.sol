@@ -81,10 +81,10 @@ abstract contract ContributionStage is IContribution, IConsensus, HubState {
         ContributionStatus status = found ? own.status() : ContributionStatus.UNSET;
         require(status == ContributionStatus.CONTRIBUTED, NothingToReveal(taskid, msg.sender, status));
         bytes32 consensus = record.consensus(taskid, word);
-        require(
-            own.group() == word.winning(),
-            NotTheConsensus(taskid, msg.sender, record.groupHash(taskid, word, own.group()), consensus)
-        );
+        // Not a `require`, which would make up the reason for everybody.
+        if (own.group() != word.winning()) {
+            revert NotTheConsensus(taskid, msg.sender, record.groupHash(taskid, word, own.group()), consensus);
+        }
         require(
             Contributions.hashOf(taskid, resultDigest) == consensus, DigestMismatch(taskid, resultDigest, consensus)
         );
@@ -157,7 +157,7 @@ abstract contract ContributionStage is IContribution, IConsensus, HubState {
 
     /// @dev Where the worker has none, the record is not to be used.
     function _find(TaskRecord storage record, uint256 count, address worker)
-        private
+        internal
         view
         returns (bool, ContributionRecord storage)
     {

@@ -7,11 +7,12 @@ pragma solidity ^0.8.28;
 import { HubState } from "../HubState.sol";
 import { Deal, IDeal } from "../interfaces/IDeal.sol";
 import { IWorkerpool } from "../interfaces/IEntry.sol";
-import { AppOrder, DatasetOrder, RequestOrder, WorkerpoolOrder } from "../interfaces/IOrder.sol";
+import { AppOrder, DatasetOrder, IOrder, RequestOrder, WorkerpoolOrder } from "../interfaces/IOrder.sol";
 import { IRegistry } from "../interfaces/IRegistry.sol";
 import { Accounts, Book } from "../libraries/Accounts.sol";
 import { DealView, Deals, Terms } from "../libraries/Deals.sol";
 import { OrderWord, Orders } from "../libraries/Orders.sol";
+import { Salt, Salts } from "../libraries/Salts.sol";
 import { Signatures } from "../libraries/Signatures.sol";
 
 abstract contract DealStage is IDeal, HubState {
@@ -22,6 +23,8 @@ abstract contract DealStage is IDeal, HubState {
     /// @dev Bits 1, 2 and 3: the kinds of enclave, which a dataset does not choose.
     uint256 private constant ENCLAVE_KINDS = 2 | 4 | 8;
     uint256 private constant WHOLE_RATIO = 100;
+    /// @dev Ten times the price.
+    uint256 private constant STAKE_RATIO_LIMIT = 1000;
 
     /// @dev The four orders of a match as the chain knows them.
     struct Hashes {
@@ -80,6 +83,8 @@ abstract contract DealStage is IDeal, HubState {
         address owner = IRegistry(_datasetRegistry).ownerOfEntry(dataset);
         require(owner != address(0), DatasetNotRegistered(dataset));
         require(_isSigned(hash, owner, datasetorder.sign), InvalidDatasetOrderSignature(hash, owner));
+        _checkSalt(hash, datasetorder.salt, Salts.OF_ASSET, owner);
+        _checkAssetEpoch(hash, datasetorder.salt, _datasetRegistry, dataset);
 
         (bool found, DealView deal) = Deals.find(dealid);
         require(found, UnknownDeal(dealid));
@@ -118,7 +123,6 @@ abstract contract DealStage is IDeal, HubState {
         Hashes memory hashes = _checkSignatures(terms, apporder, datasetorder, workerpoolorder, requestorder);
         _takeParties(terms, apporder, workerpoolorder, requestorder, sponsor);
         _takeVolume(terms, hashes, apporder, datasetorder, workerpoolorder, requestorder);
-        _takePolicy(terms);
         _checkBounds(terms, requestorder);
 
         dealid = keccak256(abi.encodePacked(hashes.request, terms.first));
@@ -157,7 +161,9 @@ abstract contract DealStage is IDeal, HubState {
         );
 
         uint256 appTag = uint256(apporder.tag);
-        uint256 tag = appTag | uint256(datasetorder.tag) & ~ENCLAVE_KINDS | uint256(requestorder.tag);
+        uint256 tag = appTag | uint256(requestorder.tag);
+        // Nobody signs the dataset order of a deal without dataset, so whoever matches could have written any tag into it.
+        if (requestorder.dataset != address(0)) tag |= uint256(datasetorder.tag) & ~ENCLAVE_KINDS;
         require(tag & ~uint256(workerpoolorder.tag) == 0, TagNotOffered(bytes32(tag), workerpoolorder.tag));
         require(tag & ~appTag & CONFIDENTIAL == 0, AppNotConfidential(bytes32(tag), apporder.tag));
 
@@ -222,7 +228,8 @@ abstract contract DealStage is IDeal, HubState {
         require(Signatures.isAuthorized(only, requester), RequesterRestrictedByDataset(only, requester));
     }
 
-    /// @dev Each side is registered, and each order signed by whoever owns that side today.
+    /// @dev Each side is registered, and each order signed by whoever owns that side today, and not at its end by what its
+    /// salt says.
     function _checkSignatures(
         Terms memory terms,
         AppOrder calldata apporder,
@@ -236,6 +243,8 @@ abstract contract DealStage is IDeal, HubState {
         address owner = IRegistry(_appRegistry).ownerOfEntry(apporder.app);
         require(owner != address(0), AppNotRegistered(apporder.app));
         require(_isSigned(hashes.app, owner, apporder.sign), InvalidAppOrderSignature(hashes.app, owner));
+        _checkSalt(hashes.app, apporder.salt, Salts.OF_ASSET, owner);
+        _checkAssetEpoch(hashes.app, apporder.salt, _appRegistry, apporder.app);
         terms.appOwner = owner;
 
         if (terms.dataset != address(0)) {
@@ -245,6 +254,8 @@ abstract contract DealStage is IDeal, HubState {
             require(
                 _isSigned(hashes.dataset, owner, datasetorder.sign), InvalidDatasetOrderSignature(hashes.dataset, owner)
             );
+            _checkSalt(hashes.dataset, datasetorder.salt, Salts.OF_ASSET, owner);
+            _checkAssetEpoch(hashes.dataset, datasetorder.salt, _datasetRegistry, terms.dataset);
             terms.datasetOwner = owner;
         }
 
@@ -255,6 +266,9 @@ abstract contract DealStage is IDeal, HubState {
             _isSigned(hashes.workerpool, owner, workerpoolorder.sign),
             InvalidWorkerpoolOrderSignature(hashes.workerpool, owner)
         );
+        _checkSalt(hashes.workerpool, workerpoolorder.salt, Salts.OF_WORKERPOOL, owner);
+        _checkAssetEpoch(hashes.workerpool, workerpoolorder.salt, _workerpoolRegistry, workerpoolorder.workerpool);
+        _takePolicy(terms, hashes.workerpool, workerpoolorder.salt, workerpoolorder.workerpool);
         terms.workerpoolOwner = owner;
 
         hashes.request = Orders.typed(separator, Orders.structHash(requestorder));
@@ -262,6 +276,42 @@ abstract contract DealStage is IDeal, HubState {
         require(
             _isSigned(hashes.request, owner, requestorder.sign), InvalidRequestOrderSignature(hashes.request, owner)
         );
+        _checkSalt(hashes.request, requestorder.salt, Salts.OF_REQUEST, owner);
+    }
+
+    /// @dev What every kind of order may say in its salt: that it has an end, and which epoch of its signer's it is of.
+    function _checkSalt(bytes32 hash, bytes32 salt_, uint256 known, address signer) private view {
+        Salt salt = Salt.wrap(salt_);
+        require(salt.isUnderstood(known), IOrder.UnknownSalt(hash, salt_));
+        if (salt.asksFor(Salts.EXPIRY)) {
+            uint256 expiry = salt.expiry();
+            require(block.timestamp < expiry, IOrder.OrderExpired(hash, expiry, block.timestamp));
+        }
+        if (salt.asksFor(Salts.SIGNER_EPOCH)) {
+            (uint256 epoch, uint256 current) = (salt.signerEpoch(), _signers[signer].epoch);
+            require(epoch == current, IOrder.OrderEpochPassed(hash, signer, epoch, current));
+        } else {
+            require(!_signers[signer].unmarkedRefused, IOrder.UnmarkedOrderRefused(hash, signer));
+        }
+    }
+
+    function _checkAssetEpoch(bytes32 hash, bytes32 salt_, address registry, address asset) private view {
+        Salt salt = Salt.wrap(salt_);
+        if (!salt.asksFor(Salts.ASSET_EPOCH)) return;
+        (uint256 epoch, uint256 current) = (salt.assetEpoch(), IRegistry(registry).epochOf(asset));
+        require(epoch == current, IOrder.AssetTransferred(hash, asset, epoch, current));
+    }
+
+    /// @dev The workerpool's policy as it is now, which has to be the signed one where the salt says so.
+    function _takePolicy(Terms memory terms, bytes32 hash, bytes32 salt_, address workerpool) private view {
+        uint256 stakeRatio = IWorkerpool(workerpool).m_workerStakeRatioPolicy();
+        uint256 rewardRatio = IWorkerpool(workerpool).m_schedulerRewardRatioPolicy();
+        Salt salt = Salt.wrap(salt_);
+        bool kept =
+            !salt.asksFor(Salts.POLICY) || (salt.stakeRatio() == stakeRatio && salt.rewardRatio() == rewardRatio);
+        require(kept, IOrder.PolicyChanged(hash, workerpool, stakeRatio, rewardRatio));
+        terms.workerStakeRatio = stakeRatio;
+        terms.schedulerRewardRatio = rewardRatio;
     }
 
     function _takeParties(
@@ -309,22 +359,14 @@ abstract contract DealStage is IDeal, HubState {
         _orders[hashes.request] = request.withConsumed(terms.first + volume);
     }
 
-    /// @dev The workerpool's policy as it is now.
-    function _takePolicy(Terms memory terms) private view {
-        IWorkerpool workerpool = IWorkerpool(terms.workerpool);
-        uint256 stakeRatio = workerpool.m_workerStakeRatioPolicy();
-        uint256 price = terms.workerpoolPrice;
-        // A stake beyond all bounds is refused as such right after this, not as an overflow here.
-        bool tooLarge = stakeRatio != 0 && price > type(uint256).max / stakeRatio;
-        terms.workerStake = tooLarge ? type(uint256).max : price * stakeRatio / WHOLE_RATIO;
-        terms.schedulerRewardRatio = workerpool.m_schedulerRewardRatioPolicy();
-    }
-
-    /// @dev What a deal's code has room for.
+    /// @dev What a deal's code has room for. The stake is made here, where the price is known to be in bounds.
     function _checkBounds(Terms memory terms, RequestOrder calldata requestorder) private pure {
         _checkPrice(terms.appPrice);
         _checkPrice(terms.datasetPrice);
         _checkPrice(terms.workerpoolPrice);
+        uint256 stakeRatio = terms.workerStakeRatio;
+        require(stakeRatio <= STAKE_RATIO_LIMIT, StakeRatioTooHigh(terms.workerpool, stakeRatio, STAKE_RATIO_LIMIT));
+        terms.workerStake = terms.workerpoolPrice * stakeRatio / WHOLE_RATIO;
         _checkPrice(terms.workerStake);
         require(
             terms.schedulerRewardRatio <= WHOLE_RATIO, SchedulerRatioTooHigh(terms.schedulerRewardRatio, WHOLE_RATIO)

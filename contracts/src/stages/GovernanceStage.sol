@@ -6,14 +6,25 @@ pragma solidity ^0.8.28;
 import { HubState } from "../HubState.sol";
 import { IApp, IDataset, IWorkerpool } from "../interfaces/IEntry.sol";
 import { AppInfo, Category, DatasetInfo, IGovernance, WorkerpoolInfo } from "../interfaces/IGovernance.sol";
+import { IRegistry } from "../interfaces/IRegistry.sol";
 
 abstract contract GovernanceStage is IGovernance, HubState {
     uint256 private constant CALLBACK_GAS = 200_000;
+    /// @dev Of a sealed hub.
+    uint256 private constant LEAST_CALLBACK_GAS = 50_000;
+    uint256 private constant MOST_CALLBACK_GAS = 2_000_000;
     uint256 private constant CATEGORY_TIME_LIMIT = type(uint32).max;
     uint256 private constant CATEGORIES_LIMIT = type(uint16).max;
 
     modifier onlyOwner() {
         require(msg.sender == _hubOwner, NotTheOwner(msg.sender, _hubOwner));
+        _;
+    }
+
+    /// @dev Also asks for the owner, and before: a stranger hears first that he is one.
+    modifier onlyOwnerUntilSealed() {
+        require(msg.sender == _hubOwner, NotTheOwner(msg.sender, _hubOwner));
+        require(!_sealed, HubIsSealed());
         _;
     }
 
@@ -27,8 +38,12 @@ abstract contract GovernanceStage is IGovernance, HubState {
         address datasetregistry_,
         address workerpoolregistry_,
         address v3hub
-    ) external onlyOwner {
-        require(_callbackGas == 0 && _token == address(0), AlreadyConfigured());
+    ) external onlyOwnerUntilSealed {
+        require(_token == address(0), AlreadyConfigured());
+        require(token != address(0), ZeroArgument("token"));
+        require(appregistry_ != address(0), ZeroArgument("appregistry"));
+        require(datasetregistry_ != address(0), ZeroArgument("datasetregistry"));
+        require(workerpoolregistry_ != address(0), ZeroArgument("workerpoolregistry"));
         _token = token;
         _name = name;
         _symbol = symbol;
@@ -47,6 +62,7 @@ abstract contract GovernanceStage is IGovernance, HubState {
 
     /// @inheritdoc IGovernance
     function transferOwnership(address newOwner) external onlyOwner {
+        require(newOwner != address(0), ZeroArgument("newOwner"));
         _hubOwner = newOwner;
         emit OwnershipTransferred(msg.sender, newOwner);
     }
@@ -54,7 +70,7 @@ abstract contract GovernanceStage is IGovernance, HubState {
     /// @inheritdoc IGovernance
     function changeRegistries(address appregistry_, address datasetregistry_, address workerpoolregistry_)
         external
-        onlyOwner
+        onlyOwnerUntilSealed
     {
         _appRegistry = appregistry_;
         _datasetRegistry = datasetregistry_;
@@ -62,13 +78,30 @@ abstract contract GovernanceStage is IGovernance, HubState {
     }
 
     /// @inheritdoc IGovernance
-    function setTeeBroker(address teebroker_) external onlyOwner {
+    function setTeeBroker(address teebroker_) external onlyOwnerUntilSealed {
         _teeBroker = teebroker_;
     }
 
     /// @inheritdoc IGovernance
     function setCallbackGas(uint256 callbackgas) external onlyOwner {
+        if (_sealed) _checkCallbackGas(callbackgas);
         _callbackGas = callbackgas;
+    }
+
+    /// @inheritdoc IGovernance
+    function seal() external onlyOwnerUntilSealed {
+        require(_token != address(0), NotReadyToSeal(address(this)));
+        _checkReady(_appRegistry);
+        _checkReady(_datasetRegistry);
+        _checkReady(_workerpoolRegistry);
+        _checkCallbackGas(_callbackGas);
+        _sealed = true;
+        emit HubSealed();
+    }
+
+    /// @inheritdoc IGovernance
+    function isSealed() external view returns (bool) {
+        return _sealed;
     }
 
     /// @inheritdoc IGovernance
@@ -149,5 +182,20 @@ abstract contract GovernanceStage is IGovernance, HubState {
             m_workerStakeRatioPolicy: entry.m_workerStakeRatioPolicy(),
             m_schedulerRewardRatioPolicy: entry.m_schedulerRewardRatioPolicy()
         });
+    }
+
+    function _checkCallbackGas(uint256 callbackgas) private pure {
+        require(
+            callbackgas >= LEAST_CALLBACK_GAS && callbackgas <= MOST_CALLBACK_GAS,
+            CallbackGasOutOfBounds(callbackgas, LEAST_CALLBACK_GAS, MOST_CALLBACK_GAS)
+        );
+    }
+
+    /// @dev A registry that is not initialized could still be given any predecessor by its owner. The question is asked by
+    /// hand, so that whatever is no registry is named like one that is not ready.
+    function _checkReady(address registry) private view {
+        (bool answered, bytes memory answer) = registry.staticcall(abi.encodeCall(IRegistry.initialized, ()));
+        bool ready = answered && answer.length == 32 && abi.decode(answer, (uint256)) == 1;
+        require(ready, NotReadyToSeal(registry));
     }
 }

@@ -19,6 +19,7 @@ import {
     WorkerpoolOrderOperation
 } from "../interfaces/IOrder.sol";
 import { Orders } from "../libraries/Orders.sol";
+import { Signer } from "../libraries/Salts.sol";
 import { Signatures } from "../libraries/Signatures.sol";
 
 abstract contract OrderStage is IOrder, HubState {
@@ -76,6 +77,20 @@ abstract contract OrderStage is IOrder, HubState {
             _close(hash, operation.order.volume);
             emit ClosedRequestOrder(hash);
         }
+    }
+
+    /// @inheritdoc IOrder
+    function raiseEpoch(bool refuseUnmarked) external returns (uint256 epoch) {
+        Signer memory signer = _signers[msg.sender];
+        epoch = ++signer.epoch;
+        if (refuseUnmarked) signer.unmarkedRefused = true;
+        _signers[msg.sender] = signer;
+        emit EpochRaised(msg.sender, epoch, signer.unmarkedRefused);
+    }
+
+    /// @inheritdoc IOrder
+    function viewEpoch(address signer) external view returns (uint256 epoch, bool unmarkedRefused) {
+        return (_signers[signer].epoch, _signers[signer].unmarkedRefused);
     }
 
     /// @inheritdoc IOrder

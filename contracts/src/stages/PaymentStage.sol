@@ -9,7 +9,7 @@ import { IGovernance } from "../interfaces/IGovernance.sol";
 import { Account, IPayment } from "../interfaces/IPayment.sol";
 import { IApprovalReceiver } from "../interfaces/IRLC.sol";
 import { ITask } from "../interfaces/ITask.sol";
-import { Accounts, Book } from "../libraries/Accounts.sol";
+import { Accounts, BURNT, Book } from "../libraries/Accounts.sol";
 import { Kitty } from "../libraries/Kitty.sol";
 import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
@@ -52,6 +52,7 @@ abstract contract PaymentStage is IPayment, HubState {
     /// @inheritdoc IPayment
     function recover() external returns (uint256 delta) {
         require(msg.sender == _hubOwner, IGovernance.NotTheOwner(msg.sender, _hubOwner));
+        require(!_sealed, IGovernance.HubIsSealed());
         delta = IERC20(_token).balanceOf(address(this)) - _book.house.supply();
         _book.mint(_hubOwner, delta);
     }
@@ -69,6 +70,7 @@ abstract contract PaymentStage is IPayment, HubState {
 
     /// @inheritdoc IPayment
     function transfer(address recipient, uint256 amount) external returns (bool) {
+        _requireSpender(recipient);
         _book.move(msg.sender, recipient, amount);
         return true;
     }
@@ -83,6 +85,7 @@ abstract contract PaymentStage is IPayment, HubState {
     function transferFrom(address from, address to, uint256 value) external returns (bool) {
         uint256 allowed = _allowances[from][msg.sender];
         require(value <= allowed, InsufficientAllowance(from, msg.sender, allowed, value));
+        _requireSpender(to);
         _book.move(from, to, value);
         _approve(from, msg.sender, allowed - value);
         return true;
@@ -170,9 +173,20 @@ abstract contract PaymentStage is IPayment, HubState {
         return Kitty.ACCOUNT;
     }
 
+    /// @inheritdoc IPayment
+    function burnt_address() external pure returns (address) {
+        return BURNT;
+    }
+
     function _deposit(address payer, uint256 amount, address target) private {
+        _requireSpender(target);
         require(IERC20(_token).transferFrom(payer, address(this), amount), TokenTransferFailed(_token));
         _book.mint(target, amount);
+    }
+
+    /// @dev Only what the protocol itself moves belongs there: see Accounts and Kitty.
+    function _requireSpender(address account) private view {
+        require(account != address(this) && account != Kitty.ACCOUNT, AccountCannotSpend(account));
     }
 
     function _withdraw(uint256 amount, address target) private {

@@ -8,21 +8,26 @@ import { ContributionStatus } from "../interfaces/IContribution.sol";
 import { IOracleConsumer, IResult } from "../interfaces/IResult.sol";
 import { ITask, TaskStatus } from "../interfaces/ITask.sol";
 import { Accounts, Book } from "../libraries/Accounts.sol";
-import { ContributionWord, Contributions } from "../libraries/Contributions.sol";
+import { ContributionRecord, Contributions } from "../libraries/Contributions.sol";
 import { DealView, Deals } from "../libraries/Deals.sol";
 import { Kitty } from "../libraries/Kitty.sol";
 import { Results } from "../libraries/Results.sol";
+import { Shares } from "../libraries/Shares.sol";
 import { TaskRecord, TaskWord, Tasks } from "../libraries/Tasks.sol";
 import { ContributionStage } from "./ContributionStage.sol";
-import { Math } from "@openzeppelin/contracts/utils/math/Math.sol";
 
 abstract contract ResultStage is IResult, ContributionStage {
     using Accounts for Book;
+    using Shares for Book;
     using Tasks for TaskRecord;
 
     /// @dev More than calling a stranger takes of the gas before the rest is divided: two accounts never looked at before,
     /// its own and the one whose code it lent itself, and the few steps on the way.
     uint256 private constant CALL_COST = 6000;
+
+    /// @dev A worker may finalize one part of so many of T after the reveal deadline. That is before the end: a consensus is
+    /// reached before 7T, so reveals are over before 9T.
+    uint256 private constant WORKERS_TURN = 2;
 
     /// @inheritdoc IResult
     function finalize(bytes32 taskid, bytes calldata results, bytes calldata resultsCallback) external {
@@ -31,17 +36,23 @@ abstract contract ResultStage is IResult, ContributionStage {
         word.requireRevealing(taskid);
         DealView deal = Deals.open(word.dealKey());
 
-        address owner_ = deal.workerpoolOwner();
-        require(msg.sender == owner_, ITask.NotTheWorkerpoolOwner(msg.sender, owner_));
+        bool byWorker = msg.sender != deal.workerpoolOwner();
+        if (byWorker) _requireWorkersTurn(taskid, record, word, deal);
         uint256 end = deal.finalDeadline();
         require(block.timestamp < end, ITask.FinalDeadlineReached(taskid, end, block.timestamp));
         _requireReveals(taskid, word);
+        if (byWorker) require(results.length == 0, ResultsNotAllowed(taskid, results.length));
         _requireCallbackData(taskid, deal, record.digest(word), resultsCallback);
 
         record.word = word.withStatus(TaskStatus.COMPLETED);
         Results.record(taskid, results, resultsCallback);
         _settle(taskid, deal);
-        _payWorkers(taskid, record, word.contributions(), deal);
+        if (!byWorker) _payFromKitty(taskid, deal);
+        uint256 rest = _book.payFinished(
+            record, taskid, word, deal.workerStake(), deal.workerpoolPrice(), deal.schedulerRewardRatio()
+        );
+        // The scheduler's, or the worker's who did the scheduler's work.
+        _book.reward(msg.sender, rest, taskid);
 
         emit TaskFinalize(taskid, results);
         _tell(deal.callback(), taskid, resultsCallback);
@@ -67,6 +78,7 @@ abstract contract ResultStage is IResult, ContributionStage {
         _recordOneStep(taskid, deal, resultDigest, resultSeal, enclaveChallenge);
         Results.record(taskid, results, resultsCallback);
         _settle(taskid, deal);
+        _payFromKitty(taskid, deal);
         uint256 price = deal.workerpoolPrice();
         uint256 earned = price * (100 - deal.schedulerRewardRatio()) / 100;
         _book.reward(msg.sender, earned, taskid);
@@ -118,6 +130,17 @@ abstract contract ResultStage is IResult, ContributionStage {
         record.word = word.withStatus(TaskStatus.COMPLETED);
     }
 
+    /// @dev The caller is a worker who revealed, and the pool was silent for half a T in which it alone could finalize.
+    function _requireWorkersTurn(bytes32 taskid, TaskRecord storage record, TaskWord word, DealView deal) private view {
+        (bool found, ContributionRecord storage contribution) = _find(record, word.contributions(), msg.sender);
+        require(
+            found && contribution.word.status() == ContributionStatus.PROVED,
+            ITask.NotTheWorkerpoolOwner(msg.sender, deal.workerpoolOwner())
+        );
+        uint256 from = word.revealDeadline() + deal.categoryTime() / WORKERS_TURN;
+        require(from <= block.timestamp, WorkersTurnAhead(taskid, from, block.timestamp));
+    }
+
     /// @dev All who agree with the consensus have revealed, or some have and the time for it is over.
     function _requireReveals(bytes32 taskid, TaskWord word) private view {
         (uint256 reveals, uint256 winners, uint256 until) = (word.reveals(), word.winners(), word.revealDeadline());
@@ -135,54 +158,22 @@ abstract contract ResultStage is IResult, ContributionStage {
     }
 
     /// @dev What every success has in common: the sponsor pays, the owners of app and dataset earn, the scheduler gets the
-    /// stake back and a part of the kitty.
+    /// stake back.
     function _settle(bytes32 taskid, DealView deal) private {
         _book.seize(deal.sponsor(), deal.taskPrice(), taskid);
         if (deal.appPrice() > 0) _book.reward(deal.appOwner(), deal.appPrice(), taskid);
         if (deal.datasetPrice() > 0) _book.reward(deal.datasetOwner(), deal.datasetPrice(), taskid);
         _book.unlock(deal.workerpoolOwner(), deal.schedulerStake());
+    }
 
+    /// @dev A scheduler who succeeds gets a part of what those lost who did not.
+    function _payFromKitty(bytes32 taskid, DealView deal) private {
         uint256 kitty = _book.words[Kitty.ACCOUNT].frozen();
         if (kitty > 0) {
             uint256 part = Kitty.part(kitty);
             _book.seize(Kitty.ACCOUNT, part, taskid);
             _book.reward(deal.workerpoolOwner(), part, taskid);
         }
-    }
-
-    /// @dev Who revealed shares the price and the stakes of all others by weight; the scheduler gets the rest.
-    function _payWorkers(bytes32 taskid, TaskRecord storage record, uint256 count, DealView deal) private {
-        ContributionWord[] memory contributions = new ContributionWord[](count);
-        uint256 stake = deal.workerStake();
-        uint256 pot = deal.workerpoolPrice();
-        uint256 shares = 0;
-        for (uint256 i = 0; i < count; ++i) {
-            ContributionWord contribution = record.contributions[i].word;
-            contributions[i] = contribution;
-            if (contribution.status() == ContributionStatus.PROVED) shares += Math.log2(contribution.weight());
-            else pot += stake;
-        }
-
-        uint256 workersPot = pot * (100 - deal.schedulerRewardRatio()) / 100;
-        for (uint256 i = 0; i < count; ++i) {
-            ContributionWord contribution = contributions[i];
-            address worker = contribution.worker();
-            if (contribution.status() == ContributionStatus.PROVED) {
-                uint256 earned = workersPot * Math.log2(contribution.weight()) / shares;
-                pot -= earned;
-                _book.unlock(worker, stake);
-                _book.reward(worker, earned, taskid);
-                if (count > 1) {
-                    _book.setScore(worker, _book.words[worker].score() + 1);
-                    emit AccurateContribution(worker, taskid);
-                }
-            } else {
-                _book.seize(worker, stake, taskid);
-                _book.setScore(worker, _book.words[worker].score() * 2 / 3);
-                emit FaultyContribution(worker, taskid);
-            }
-        }
-        _book.reward(deal.workerpoolOwner(), pot, taskid);
     }
 
     /// @dev Comes last. Its failure changes nothing, but it must have its gas. A call gets no more than 63 of 64 parts of

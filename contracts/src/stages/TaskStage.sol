@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-// A task's beginning, its way back to contributions, and its end by time.
+// A task's beginning, and its way back to contributions. Its end is in ResultStage, or in TaskEndStage if nobody finishes it.
 
 import { HubState } from "../HubState.sol";
 import { ContributionStatus } from "../interfaces/IContribution.sol";
-import { IDeal } from "../interfaces/IDeal.sol";
 import { ITask, Task, TaskStatus } from "../interfaces/ITask.sol";
-import { Accounts, Book } from "../libraries/Accounts.sol";
 import { ContributionRecord } from "../libraries/Contributions.sol";
 import { DealView, Deals } from "../libraries/Deals.sol";
-import { Kitty } from "../libraries/Kitty.sol";
 import { Results } from "../libraries/Results.sol";
 import { TaskRecord, TaskWord, Tasks } from "../libraries/Tasks.sol";
 
 abstract contract TaskStage is ITask, HubState {
-    using Accounts for Book;
+    using Tasks for DealView;
     using Tasks for TaskRecord;
 
     /// @inheritdoc ITask
@@ -59,28 +56,6 @@ abstract contract TaskStage is ITask, HubState {
     }
 
     /// @inheritdoc ITask
-    function claim(bytes32 taskid) external {
-        _claim(taskid);
-    }
-
-    /// @inheritdoc ITask
-    function claimArray(bytes32[] calldata taskid) external returns (bool) {
-        for (uint256 i = 0; i < taskid.length; ++i) {
-            _claim(taskid[i]);
-        }
-        return true;
-    }
-
-    /// @inheritdoc ITask
-    function initializeAndClaimArray(bytes32[] calldata dealid, uint256[] calldata idx) external returns (bool) {
-        require(dealid.length == idx.length, LengthMismatch(dealid.length, idx.length));
-        for (uint256 i = 0; i < dealid.length; ++i) {
-            _claim(_initialize(dealid[i], idx[i]));
-        }
-        return true;
-    }
-
-    /// @inheritdoc ITask
     function viewTask(bytes32 taskid) external view returns (Task memory task) {
         TaskRecord storage record = _tasks[taskid];
         TaskWord word = record.word;
@@ -121,37 +96,11 @@ abstract contract TaskStage is ITask, HubState {
     }
 
     function _initialize(bytes32 dealid, uint256 idx) private returns (bytes32 taskid) {
-        (bool found, DealView deal) = Deals.find(dealid);
-        require(found, IDeal.UnknownDeal(dealid));
-        (uint256 first, uint256 size) = (deal.first(), deal.size());
-        require(first <= idx && idx < first + size, TaskIndexOutOfRange(dealid, idx, first, size));
+        DealView deal = Deals.known(dealid);
+        deal.requireIndex(dealid, idx);
         taskid = Tasks.idOf(dealid, idx);
         TaskRecord storage record = _tasks[taskid];
-        TaskStatus status = record.word.status();
-        require(status == TaskStatus.UNSET, TaskAlreadyInitialized(taskid, status));
-
-        record.word = Tasks.fresh(Deals.keyOf(dealid), idx);
-        emit TaskInitialize(taskid, deal.workerpool());
-    }
-
-    function _claim(bytes32 taskid) private {
-        TaskRecord storage record = _tasks[taskid];
-        TaskWord word = record.word;
-        TaskStatus status = word.status();
-        require(status == TaskStatus.ACTIVE || status == TaskStatus.REVEALING, TaskNotClaimable(taskid, status));
-        DealView deal = Deals.open(word.dealKey());
-        uint256 end = deal.finalDeadline();
-        require(end <= block.timestamp, FinalDeadlineAhead(taskid, end, block.timestamp));
-
-        record.word = word.withStatus(TaskStatus.FAILED);
-        uint256 stake = deal.schedulerStake();
-        _book.unlock(deal.sponsor(), deal.taskPrice());
-        _book.seize(deal.workerpoolOwner(), stake, taskid);
-        _book.rewardFrozen(Kitty.ACCOUNT, stake, taskid);
-        uint256 count = word.contributions();
-        for (uint256 i = 0; i < count; ++i) {
-            _book.unlock(record.contributions[i].word.worker(), deal.workerStake());
-        }
-        emit TaskClaimed(taskid);
+        record.word.requireUnset(taskid);
+        record.word = Tasks.begin(taskid, dealid, idx, deal);
     }
 }

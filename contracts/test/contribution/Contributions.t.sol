@@ -12,6 +12,8 @@ import { Person, Town } from "../support/Town.sol";
 
 contract ContributionsTest is Town {
     uint256 private constant FULL = 512;
+    /// @dev Their weight, 2^254, times the trust is below 2^256; with two more a side it is not.
+    uint256 private constant AGREE = 254;
     /// @dev What a transaction may have (EIP-7825), less what its longest data cost.
     uint256 private constant TRANSACTION_GAS = 15_700_000;
 
@@ -53,34 +55,62 @@ contract ContributionsTest is Town {
 
     // As many as there can be: whoever the scheduler lets in, the task can be ended, and no money is frozen for ever.
 
-    function test_the_fullest_task_can_be_claimed_in_one_transaction() public {
-        bytes32 taskid = started(3);
+    function test_the_fullest_task_can_be_ended_in_one_transaction_without_a_consensus() public {
+        bytes32 dealid = matched(3, 1);
+        bytes32 taskid = hub.initialize(dealid, 0);
         _disagree(taskid, FULL);
         bytes memory permit = admission(scheduler, workers[0].account, taskid, address(0));
         _refused(taskid, permit, abi.encodeWithSelector(IContribution.TooManyContributions.selector, taskid, FULL));
+        uint256 full = vm.snapshotState();
+        vm.prank(scheduler.account);
+        hub.abandon{ gas: TRANSACTION_GAS }(dealid, 0);
+        _ended("abandon, 512 contributors", taskid, TaskStatus.FAILED);
+
+        vm.assertTrue(vm.revertToState(full));
         vm.warp(START + 10 * XS_TIME);
         hub.claim{ gas: TRANSACTION_GAS }(taskid);
-        requireStatus(taskid, TaskStatus.FAILED);
-        vm.assertEq(hub.balanceOf(requester.account), 1000e9);
+        _ended("claim, 512 contributors", taskid, TaskStatus.FAILED);
     }
 
-    function test_the_fullest_task_can_be_finalized_in_one_transaction() public {
+    /// @dev Two sides that grow alike until one gets ahead by two: 254 who agree is as many as there can be among so many, and
+    /// who revealed is more work than who did not.
+    function test_the_fullest_task_can_be_ended_in_one_transaction_with_a_consensus() public {
         bytes32 taskid = started(3);
-        // It takes eleven who agree against all others.
-        _disagree(taskid, FULL - 11);
-        for (uint256 i = FULL - 11; i < FULL; ++i) {
-            contribute(taskid, _oneOfMany(i), digest("result"));
+        uint256 others = FULL - 2 * AGREE + 2;
+        for (uint256 i = 0; i < FULL; ++i) {
+            contribute(taskid, _oneOfMany(i), i < others ? bytes32(i) : digest(_agrees(i) ? "this" : "that"));
         }
-        for (uint256 i = FULL - 11; i < FULL; ++i) {
-            reveal(taskid, _oneOfMany(i), digest("result"));
+        requireStatus(taskid, TaskStatus.REVEALING);
+        vm.assertEq(hub.viewTask(taskid).winnerCounter, AGREE);
+        uint256 agreed = vm.snapshotState();
+        vm.warp(START + 10 * XS_TIME);
+        hub.claim{ gas: TRANSACTION_GAS }(taskid);
+        _ended("claim, 512 contributors, 254 agreed, none revealed", taskid, TaskStatus.FAILED);
+
+        vm.assertTrue(vm.revertToState(agreed));
+        for (uint256 i = others; i < FULL; ++i) {
+            if (_agrees(i)) reveal(taskid, _oneOfMany(i), digest("this"));
         }
+        uint256 revealed = vm.snapshotState();
+        vm.warp(START + 10 * XS_TIME);
+        hub.claim{ gas: TRANSACTION_GAS }(taskid);
+        _ended("claim, 512 contributors, 254 revealed", taskid, TaskStatus.FAILED);
+
+        vm.assertTrue(vm.revertToState(revealed));
+        vm.warp(START + 5 * XS_TIME);
+        address last = _oneOfMany(FULL - 1).account;
+        vm.prank(last);
+        hub.finalize{ gas: TRANSACTION_GAS }(taskid, "", "");
+        _ended("finalize by a worker, 512 contributors, 254 revealed", taskid, TaskStatus.COMPLETED);
+
+        vm.assertTrue(vm.revertToState(revealed));
         bytes memory results = new bytes(24_573);
         for (uint256 i = 0; i < results.length; ++i) {
             results[i] = 0xff;
         }
         vm.prank(scheduler.account);
         hub.finalize{ gas: TRANSACTION_GAS }(taskid, results, "");
-        requireStatus(taskid, TaskStatus.COMPLETED);
+        _ended("finalize, 512 contributors, 254 revealed, 24,573-byte results", taskid, TaskStatus.COMPLETED);
     }
 
     function test_contributions_are_for_active_tasks() public {
@@ -311,6 +341,17 @@ contract ContributionsTest is Town {
         vm.expectRevert(IContribution.NoFormerHub.selector);
         hub.importScore(workers[0].account);
         vm.assertEq(hub.viewScore(workers[0].account), 0);
+    }
+
+    /// @dev Every other one, and the last.
+    function _agrees(uint256 number) private pure returns (bool) {
+        return number % 2 == 0 || number == FULL - 1;
+    }
+
+    function _ended(string memory name, bytes32 taskid, TaskStatus status) private {
+        vm.assertLe(vm.snapshotGasLastCall("Fullest", name), 16_777_216, name);
+        requireStatus(taskid, status);
+        vm.assertEq(hub.balanceOf(address(hub)), hub.frozenOf(KITTY));
     }
 
     /// @dev So many contributions, no two of them the same.

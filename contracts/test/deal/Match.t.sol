@@ -16,57 +16,23 @@ import {
     WorkerpoolOrder
 } from "../../src/interfaces/IOrder.sol";
 import { IPayment } from "../../src/interfaces/IPayment.sol";
-import { Town } from "../support/Town.sol";
+import { Four, FourOrders, Group, Purse } from "../support/Four.sol";
 
-struct Four {
-    AppOrder app;
-    DatasetOrder data;
-    WorkerpoolOrder pool;
-    RequestOrder request;
-}
-
-/// @dev A group of accounts (ERC-734) that has one member.
-contract Group {
-    address private immutable _member;
-
-    constructor(address member) {
-        _member = member;
-    }
-
-    function keyHasPurpose(bytes32 key, uint256 purpose) external view returns (bool) {
-        return key == bytes32(uint256(uint160(_member))) && purpose == 4;
-    }
-}
-
-/// @dev An account with code that signs whatever its keeper said it signs (ERC-1271), and can be paid for.
-contract Purse {
-    mapping(bytes32 hash => bool) public agreed;
-
-    function agree(bytes32 hash) external {
-        agreed[hash] = true;
-    }
-
-    function isValidSignature(bytes32 hash, bytes calldata) external view returns (bytes4) {
-        require(agreed[hash], "never agreed");
-        return 0x1626ba7e;
-    }
-}
-
-contract MatchTest is Town {
+contract MatchTest is FourOrders {
     bytes32 private constant GPU = bytes32(uint256(0x100));
     address private constant NOBODY = address(0xdead);
 
     // A deal
 
     function test_a_deal_says_all_that_was_agreed() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.callback = address(0xca11);
         four.request.beneficiary = stranger.account;
         four.request.volume = 7;
         four.request.trust = 5;
         four.app.tag = GPU;
         four.pool.tag = GPU;
-        _sign(four);
+        signAll(four);
         bytes32 dealid = keccak256(abi.encodePacked(hashOf(four.request), uint256(0)));
         uint256 price = APP_PRICE + DATASET_PRICE + POOL_PRICE;
 
@@ -84,7 +50,7 @@ contract MatchTest is Town {
         emit IDeal.OrdersMatched(
             dealid, hashOf(four.app), hashOf(four.data), hashOf(four.pool), hashOf(four.request), 7
         );
-        vm.assertEq(_match(four), dealid);
+        vm.assertEq(matchFour(four), dealid);
 
         Deal memory deal = hub.viewDeal(dealid);
         vm.assertEq(deal.app.pointer, app);
@@ -122,7 +88,7 @@ contract MatchTest is Town {
         bool sponsored,
         string memory params
     ) public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         if (!withDataset) {
             four.data = noDataset();
             four.request.dataset = address(0);
@@ -134,9 +100,10 @@ contract MatchTest is Town {
         four.request.callback = callback;
         four.request.beneficiary = beneficiary;
         four.request.params = params;
-        _sign(four);
+        signAll(four);
         if (sponsored) vm.prank(stranger.account);
-        bytes32 dealid = sponsored ? hub.sponsorMatchOrders(four.app, four.data, four.pool, four.request) : _match(four);
+        bytes32 dealid =
+            sponsored ? hub.sponsorMatchOrders(four.app, four.data, four.pool, four.request) : matchFour(four);
 
         Deal memory deal = hub.viewDeal(dealid);
         vm.assertEq(deal.dataset.pointer, withDataset ? dataset : address(0));
@@ -167,13 +134,13 @@ contract MatchTest is Town {
     }
 
     function test_trust_nought_counts_as_one() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.trust = 0;
-        vm.assertEq(hub.viewDeal(_signAndMatch(four)).trust, 1);
+        vm.assertEq(hub.viewDeal(signAndMatch(four)).trust, 1);
     }
 
     function test_a_sponsor_pays_in_place_of_the_requester() public {
-        Four memory four = _sign(_four());
+        Four memory four = signAll(fourOrders());
         bytes32 dealid = keccak256(abi.encodePacked(hashOf(four.request), uint256(0)));
         vm.expectEmit(address(hub));
         emit IDeal.DealSponsored(dealid, stranger.account);
@@ -183,7 +150,7 @@ contract MatchTest is Town {
         vm.assertEq(hub.frozenOf(stranger.account), APP_PRICE + DATASET_PRICE + POOL_PRICE);
     }
 
-    function test_the_policy_of_the_pool_is_read_at_the_match() public {
+    function test_the_policy_of_the_pool_is_read_at_thematchFour() public {
         vm.prank(scheduler.account);
         IWorkerpool(pool).changePolicy(55, 12);
         Deal memory deal = hub.viewDeal(matched(1, 1));
@@ -194,16 +161,16 @@ contract MatchTest is Town {
     // Volume
 
     function test_what_is_left_of_a_request_makes_the_next_deal() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.volume = 10;
         four.pool.volume = 4;
-        _sign(four);
+        signAll(four);
         vm.assertEq(hub.computeDealVolume(four.app, four.data, four.pool, four.request), 4);
-        _match(four);
+        matchFour(four);
         four.pool.salt = keccak256("next");
         four.pool.volume = 100;
-        _sign(four);
-        bytes32 dealid = _match(four);
+        signAll(four);
+        bytes32 dealid = matchFour(four);
         vm.assertEq(dealid, keccak256(abi.encodePacked(hashOf(four.request), uint256(4))));
         vm.assertEq(hub.viewDeal(dealid).botFirst, 4);
         vm.assertEq(hub.viewDeal(dealid).botSize, 6);
@@ -211,294 +178,347 @@ contract MatchTest is Town {
         vm.assertEq(hub.viewConsumed(hashOf(four.app)), 10);
         vm.assertEq(hub.viewConsumed(hashOf(four.data)), 10);
         vm.assertEq(hub.viewConsumed(hashOf(four.pool)), 6);
-        _refused(four, abi.encodeWithSelector(IDeal.OrdersConsumed.selector, 990, 990, 94, 0));
+        refuseFour(four, abi.encodeWithSelector(IDeal.OrdersConsumed.selector, 990, 990, 94, 0));
         vm.assertEq(hub.computeDealVolume(four.app, four.data, four.pool, four.request), 0);
     }
 
-    function test_an_order_used_up_is_refused() public {
-        Four memory four = _four();
+    function test_an_order_used_up_isrefuseFour() public {
+        Four memory four = fourOrders();
         four.request.volume = 0;
-        _sign(four);
-        _refused(four, abi.encodeWithSelector(IDeal.OrdersConsumed.selector, 1000, 1000, 1000, 0));
+        signAll(four);
+        refuseFour(four, abi.encodeWithSelector(IDeal.OrdersConsumed.selector, 1000, 1000, 1000, 0));
         four.data = noDataset();
         four.request.dataset = address(0);
-        _sign(four);
-        _refused(four, abi.encodeWithSelector(IDeal.OrdersConsumed.selector, 1000, type(uint256).max, 1000, 0));
+        signAll(four);
+        refuseFour(four, abi.encodeWithSelector(IDeal.OrdersConsumed.selector, 1000, type(uint256).max, 1000, 0));
     }
 
     // The rules, one broken at a time
 
     function test_the_category_has_to_be_the_same() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.category = 1;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.CategoryMismatch.selector, 1, 0));
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.CategoryMismatch.selector, 1, 0));
     }
 
     function test_the_category_has_to_exist() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.category = 5;
         four.pool.category = 5;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.UnknownCategory.selector, 5, 5));
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.UnknownCategory.selector, 5, 5));
     }
 
     function test_the_pool_has_to_take_on_the_trust() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.trust = 1001;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.InsufficientTrust.selector, 1001, 1000));
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.InsufficientTrust.selector, 1001, 1000));
     }
 
     function test_no_price_may_exceed_what_the_request_allows() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.appmaxprice = APP_PRICE - 1;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.AppOverpriced.selector, APP_PRICE, APP_PRICE - 1));
-        four = _four();
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.AppOverpriced.selector, APP_PRICE, APP_PRICE - 1));
+        four = fourOrders();
         four.request.datasetmaxprice = DATASET_PRICE - 1;
-        _refused(
-            _sign(four), abi.encodeWithSelector(IDeal.DatasetOverpriced.selector, DATASET_PRICE, DATASET_PRICE - 1)
+        refuseFour(
+            signAll(four), abi.encodeWithSelector(IDeal.DatasetOverpriced.selector, DATASET_PRICE, DATASET_PRICE - 1)
         );
-        four = _four();
+        four = fourOrders();
         four.request.workerpoolmaxprice = POOL_PRICE - 1;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.WorkerpoolOverpriced.selector, POOL_PRICE, POOL_PRICE - 1));
+        refuseFour(
+            signAll(four), abi.encodeWithSelector(IDeal.WorkerpoolOverpriced.selector, POOL_PRICE, POOL_PRICE - 1)
+        );
     }
 
     function test_the_pool_has_to_offer_every_tag() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.data.tag = bytes32(uint256(0x20e));
         four.request.tag = GPU;
         // The kinds of enclave a dataset names do not count.
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.TagNotOffered.selector, bytes32(uint256(0x300)), bytes32(0)));
+        refuseFour(
+            signAll(four), abi.encodeWithSelector(IDeal.TagNotOffered.selector, bytes32(uint256(0x300)), bytes32(0))
+        );
         four.pool.tag = bytes32(uint256(0x300));
-        vm.assertEq(hub.viewDeal(_signAndMatch(four)).tag, bytes32(uint256(0x300)));
+        vm.assertEq(hub.viewDeal(signAndMatch(four)).tag, bytes32(uint256(0x300)));
     }
 
     function test_a_confidential_deal_wants_an_app_made_for_it() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.tag = CONFIDENTIAL;
         four.pool.tag = CONFIDENTIAL;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.AppNotConfidential.selector, CONFIDENTIAL, bytes32(0)));
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.AppNotConfidential.selector, CONFIDENTIAL, bytes32(0)));
         four.app.tag = CONFIDENTIAL;
-        _signAndMatch(four);
+        signAndMatch(four);
     }
 
     function test_the_app_and_the_dataset_have_to_be_those_requested() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.app = NOBODY;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.AppMismatch.selector, NOBODY, app));
-        four = _four();
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.AppMismatch.selector, NOBODY, app));
+        four = fourOrders();
         four.request.dataset = address(0);
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.DatasetMismatch.selector, address(0), dataset));
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.DatasetMismatch.selector, address(0), dataset));
     }
 
     function test_every_restriction_is_kept() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.workerpool = NOBODY;
         _restricted(four, IDeal.WorkerpoolRestrictedByRequest.selector, pool);
-        four = _four();
+        four = fourOrders();
         four.app.datasetrestrict = NOBODY;
         _restricted(four, IDeal.DatasetRestrictedByApp.selector, dataset);
-        four = _four();
+        four = fourOrders();
         four.app.workerpoolrestrict = NOBODY;
         _restricted(four, IDeal.WorkerpoolRestrictedByApp.selector, pool);
-        four = _four();
+        four = fourOrders();
         four.app.requesterrestrict = NOBODY;
         _restricted(four, IDeal.RequesterRestrictedByApp.selector, requester.account);
-        four = _four();
+        four = fourOrders();
         four.data.apprestrict = NOBODY;
         _restricted(four, IDeal.AppRestrictedByDataset.selector, app);
-        four = _four();
+        four = fourOrders();
         four.data.workerpoolrestrict = NOBODY;
         _restricted(four, IDeal.WorkerpoolRestrictedByDataset.selector, pool);
-        four = _four();
+        four = fourOrders();
         four.data.requesterrestrict = NOBODY;
         _restricted(four, IDeal.RequesterRestrictedByDataset.selector, requester.account);
-        four = _four();
+        four = fourOrders();
         four.pool.apprestrict = NOBODY;
         _restricted(four, IDeal.AppRestrictedByWorkerpool.selector, app);
-        four = _four();
+        four = fourOrders();
         four.pool.datasetrestrict = NOBODY;
         _restricted(four, IDeal.DatasetRestrictedByWorkerpool.selector, dataset);
-        four = _four();
+        four = fourOrders();
         four.pool.requesterrestrict = NOBODY;
         _restricted(four, IDeal.RequesterRestrictedByWorkerpool.selector, requester.account);
     }
 
     function test_a_restriction_may_name_the_account_or_a_group_it_is_in() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.workerpool = pool;
         four.app.datasetrestrict = dataset;
         four.app.workerpoolrestrict = address(new Group(pool));
         four.app.requesterrestrict = address(new Group(requester.account));
         four.pool.apprestrict = address(new Group(app));
-        _signAndMatch(four);
+        signAndMatch(four);
         four.pool.apprestrict = address(new Group(pool));
-        _refused(
-            _sign(four), abi.encodeWithSelector(IDeal.AppRestrictedByWorkerpool.selector, four.pool.apprestrict, app)
+        refuseFour(
+            signAll(four), abi.encodeWithSelector(IDeal.AppRestrictedByWorkerpool.selector, four.pool.apprestrict, app)
         );
         // A contract that is no group has no members.
         four.pool.apprestrict = address(rlc);
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.AppRestrictedByWorkerpool.selector, address(rlc), app));
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.AppRestrictedByWorkerpool.selector, address(rlc), app));
     }
 
     function test_all_sides_have_to_be_registered() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.app.app = NOBODY;
         four.request.app = NOBODY;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.AppNotRegistered.selector, NOBODY));
-        four = _four();
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.AppNotRegistered.selector, NOBODY));
+        four = fourOrders();
         four.data.dataset = app;
         four.request.dataset = app;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.DatasetNotRegistered.selector, app));
-        four = _four();
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.DatasetNotRegistered.selector, app));
+        four = fourOrders();
         four.pool.workerpool = dataset;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.WorkerpoolNotRegistered.selector, dataset));
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.WorkerpoolNotRegistered.selector, dataset));
     }
 
     function test_every_order_has_to_be_signed_by_its_owner() public {
-        Four memory four = _sign(_four());
+        Four memory four = signAll(fourOrders());
         signedBy(stranger, four.app);
-        _refused(
+        refuseFour(
             four, abi.encodeWithSelector(IDeal.InvalidAppOrderSignature.selector, hashOf(four.app), developer.account)
         );
-        _sign(four);
+        signAll(four);
         signedBy(stranger, four.data);
-        _refused(
+        refuseFour(
             four,
             abi.encodeWithSelector(IDeal.InvalidDatasetOrderSignature.selector, hashOf(four.data), curator.account)
         );
-        _sign(four);
+        signAll(four);
         signedBy(stranger, four.pool);
-        _refused(
+        refuseFour(
             four,
             abi.encodeWithSelector(IDeal.InvalidWorkerpoolOrderSignature.selector, hashOf(four.pool), scheduler.account)
         );
-        _sign(four);
+        signAll(four);
         signedBy(stranger, four.request);
-        _refused(
+        refuseFour(
             four,
             abi.encodeWithSelector(IDeal.InvalidRequestOrderSignature.selector, hashOf(four.request), requester.account)
         );
         four.request.sign = "short";
-        _refused(four, abi.encodeWithSelector(IOrder.InvalidSignatureLength.selector, 5));
+        refuseFour(four, abi.encodeWithSelector(IOrder.InvalidSignatureLength.selector, 5));
     }
 
     function test_any_change_after_signing_is_noticed() public {
-        Four memory four = _sign(_four());
+        Four memory four = signAll(fourOrders());
         four.pool.trust = 999;
-        _refused(
+        refuseFour(
             four,
             abi.encodeWithSelector(IDeal.InvalidWorkerpoolOrderSignature.selector, hashOf(four.pool), scheduler.account)
         );
     }
 
     function test_whoever_gets_the_token_of_an_app_signs_for_it() public {
-        Four memory four = _sign(_four());
+        Four memory four = signAll(fourOrders());
         vm.prank(developer.account);
         apps.transferFrom(developer.account, stranger.account, uint256(uint160(app)));
-        _refused(
+        refuseFour(
             four, abi.encodeWithSelector(IDeal.InvalidAppOrderSignature.selector, hashOf(four.app), stranger.account)
         );
         signedBy(stranger, four.app);
-        vm.assertEq(hub.viewDeal(_match(four)).app.owner, stranger.account);
+        vm.assertEq(hub.viewDeal(matchFour(four)).app.owner, stranger.account);
     }
 
-    function test_nobody_cannot_request() public {
-        Four memory four = _four();
+    /// @dev Under PoCo's rule a signature that is none recovers to the zero address, which was taken for its signer: anybody
+    /// could make deals in nobody's name, with a sponsor to pay for them.
+    function test_nobody_cannot_request_even_with_a_sponsor() public {
+        Four memory four = fourOrders();
         four.request.requester = address(0);
-        _sign(four);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDeal.InvalidRequestOrderSignature.selector, hashOf(four.request), address(0))
-        );
-        vm.prank(stranger.account);
+        signAll(four);
+        bytes memory reason =
+            abi.encodeWithSelector(IDeal.InvalidRequestOrderSignature.selector, hashOf(four.request), address(0));
+        vm.startPrank(stranger.account);
+        vm.expectRevert(reason);
         hub.sponsorMatchOrders(four.app, four.data, four.pool, four.request);
+        four.request.sign = new bytes(65);
+        vm.assertEq(ecrecover(hashOf(four.request), 0, 0, 0), address(0));
+        vm.expectRevert(reason);
+        hub.sponsorMatchOrders(four.app, four.data, four.pool, four.request);
+        four.request.sign = new bytes(64);
+        vm.expectRevert(reason);
+        hub.sponsorMatchOrders(four.app, four.data, four.pool, four.request);
+        vm.expectRevert(reason);
+        hub.matchOrders(four.app, four.data, four.pool, four.request);
+        vm.stopPrank();
+    }
+
+    /// @dev Nobody signs a dataset order that stands for "none". Under PoCo's rule its tag counted all the same, so whoever
+    /// matched could make a cheap task ask for the dearest machine that the pool has, or for an enclave.
+    function test_whoever_matches_adds_no_tag_through_the_dataset_that_is_not_there() public {
+        Four memory four = fourOrders();
+        four.data = noDataset();
+        four.request.dataset = address(0);
+        four.app.tag = CONFIDENTIAL;
+        four.pool.tag = GPU | CONFIDENTIAL;
+        signedBy(developer, four.app);
+        signedBy(scheduler, four.pool);
+        signedBy(requester, four.request);
+        four.data.tag = GPU | CONFIDENTIAL;
+        vm.prank(stranger.account);
+        vm.assertEq(hub.viewDeal(matchFour(four)).tag, CONFIDENTIAL);
+
+        // Nor can he keep a match from being made by a tag that the pool does not offer.
+        four.request.beneficiary = stranger.account;
+        signedBy(requester, four.request);
+        four.data.tag = bytes32(type(uint256).max);
+        vm.assertEq(hub.viewDeal(matchFour(four)).tag, CONFIDENTIAL);
+    }
+
+    /// @dev Its mark counts for nothing either, as nobody signed it.
+    function test_a_dataset_order_for_none_has_no_salt_to_be_read() public {
+        Four memory four = fourOrders();
+        four.data = noDataset();
+        four.request.dataset = address(0);
+        signedBy(developer, four.app);
+        signedBy(scheduler, four.pool);
+        signedBy(requester, four.request);
+        four.data.salt = bytes32(bytes6("oxec\xff\xff"));
+        matchFour(four);
     }
 
     function test_a_contract_signs_by_agreeing() public {
         Purse purse = new Purse();
         vm.prank(requester.account);
         hub.transfer(address(purse), 100e9);
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.requester = address(purse);
-        _sign(four);
-        _refused(
+        signAll(four);
+        refuseFour(
             four,
             abi.encodeWithSelector(IDeal.InvalidRequestOrderSignature.selector, hashOf(four.request), address(purse))
         );
         purse.agree(hashOf(four.request));
         four.request.sign = "";
-        vm.assertEq(hub.viewDeal(_match(four)).requester, address(purse));
+        vm.assertEq(hub.viewDeal(matchFour(four)).requester, address(purse));
     }
 
     function test_orders_may_be_signed_on_chain() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         vm.prank(developer.account);
         hub.manageAppOrder(AppOrderOperation(four.app, OrderOperation.SIGN, ""));
         vm.prank(requester.account);
         hub.manageRequestOrder(RequestOrderOperation(four.request, OrderOperation.SIGN, ""));
         signedBy(curator, four.data);
         signedBy(scheduler, four.pool);
-        _match(four);
+        matchFour(four);
         vm.assertEq(hub.viewPresigned(hashOf(four.app)), developer.account);
         vm.assertEq(hub.viewConsumed(hashOf(four.app)), 1);
     }
 
     function test_both_sides_need_the_money() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.volume = 1000;
         uint256 price = (APP_PRICE + DATASET_PRICE + POOL_PRICE) * 1000;
-        _refused(
-            _sign(four), abi.encodeWithSelector(IPayment.InsufficientBalance.selector, requester.account, 1000e9, price)
+        refuseFour(
+            signAll(four),
+            abi.encodeWithSelector(IPayment.InsufficientBalance.selector, requester.account, 1000e9, price)
         );
         vm.prank(scheduler.account);
         hub.withdraw(1000e9);
         four.request.volume = 2;
-        _refused(
-            _sign(four), abi.encodeWithSelector(IPayment.InsufficientBalance.selector, scheduler.account, 0, STAKE * 2)
+        refuseFour(
+            signAll(four),
+            abi.encodeWithSelector(IPayment.InsufficientBalance.selector, scheduler.account, 0, STAKE * 2)
         );
     }
 
     // Bounds
 
-    function test_a_price_beyond_all_money_is_refused() public {
+    function test_a_price_beyond_all_money_isrefuseFour() public {
         uint256 limit = type(uint64).max;
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.app.appprice = limit + 1;
         four.request.appmaxprice = limit + 1;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.PriceTooLarge.selector, limit + 1, limit));
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.PriceTooLarge.selector, limit + 1, limit));
+        // The price is in bounds, ten times it is not.
         vm.prank(scheduler.account);
-        IWorkerpool(pool).changePolicy(type(uint240).max, 0);
-        four = _four();
-        four.pool.workerpoolprice = 1 << 40;
-        four.request.workerpoolmaxprice = 1 << 40;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.PriceTooLarge.selector, type(uint256).max, limit));
+        IWorkerpool(pool).changePolicy(1000, 0);
+        four = fourOrders();
+        four.pool.workerpoolprice = limit / 10 + 1;
+        four.request.workerpoolmaxprice = limit / 10 + 1;
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.PriceTooLarge.selector, (limit / 10 + 1) * 10, limit));
     }
 
     function test_trust_and_indices_are_bounded() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.pool.trust = type(uint256).max;
         four.request.trust = uint256(1) << 32;
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.TrustTooHigh.selector, 1 << 32, type(uint32).max));
-        four = _four();
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.TrustTooHigh.selector, 1 << 32, type(uint32).max));
+        four = fourOrders();
         four.app.volume = uint256(1) << 96;
-        _refused(_sign(four), abi.encodeWithSelector(IOrder.VolumeTooLarge.selector, 1 << 96, type(uint96).max));
+        refuseFour(signAll(four), abi.encodeWithSelector(IOrder.VolumeTooLarge.selector, 1 << 96, type(uint96).max));
         four = _free();
-        _refused(
-            _sign(four), abi.encodeWithSelector(IDeal.TooManyTasks.selector, 0, type(uint96).max, type(uint32).max)
+        refuseFour(
+            signAll(four), abi.encodeWithSelector(IDeal.TooManyTasks.selector, 0, type(uint96).max, type(uint32).max)
         );
     }
 
     function test_the_longest_parameters_have_room_beside_everything_else() public {
-        Four memory four = _four();
+        Four memory four = fourOrders();
         four.request.callback = address(0xca11);
         four.request.beneficiary = stranger.account;
         four.request.tag = GPU;
         four.pool.tag = GPU;
         four.request.params = string(new bytes(24_270));
-        _sign(four);
+        signAll(four);
         vm.prank(stranger.account);
         bytes32 dealid = hub.sponsorMatchOrders(four.app, four.data, four.pool, four.request);
         vm.assertEq(bytes(hub.viewDeal(dealid).params).length, 24_270);
         four.request.params = string(new bytes(24_271));
-        _refused(_sign(four), abi.encodeWithSelector(IDeal.ParamsTooLong.selector, 24_271, 24_270));
+        refuseFour(signAll(four), abi.encodeWithSelector(IDeal.ParamsTooLong.selector, 24_271, 24_270));
     }
 
     // Datasets used in deals made without one
@@ -517,7 +537,7 @@ contract MatchTest is Town {
         bytes32 dealid = matched(1, 1);
         DatasetOrder memory data = signedBy(curator, datasetOrder());
         _cannotJoin(data, bytes32(0), abi.encodeWithSelector(IDeal.UnknownDeal.selector, bytes32(0)));
-        bytes32 other = _signAndMatch(_four());
+        bytes32 other = signAndMatch(fourOrders());
         _cannotJoin(data, other, abi.encodeWithSelector(IDeal.DealHasDataset.selector, other, dataset));
         data.volume = 0;
         _cannotJoin(data, dealid, abi.encodeWithSelector(IDeal.DatasetOrderConsumed.selector, hashOf(data), 0, 0));
@@ -549,16 +569,9 @@ contract MatchTest is Town {
 
     // Words of this file
 
-    /// @dev The plain four orders, with dataset.
-    function _four() private view returns (Four memory four) {
-        four = Four(appOrder(), datasetOrder(), poolOrder(), requestOrder());
-        four.request.dataset = dataset;
-        four.request.datasetmaxprice = DATASET_PRICE;
-    }
-
     /// @dev Without price or end.
     function _free() private view returns (Four memory four) {
-        four = _four();
+        four = fourOrders();
         (four.app.appprice, four.data.datasetprice, four.pool.workerpoolprice) = (0, 0, 0);
         four.app.volume = type(uint96).max;
         four.data.volume = type(uint96).max;
@@ -566,29 +579,8 @@ contract MatchTest is Town {
         four.request.volume = type(uint96).max;
     }
 
-    function _sign(Four memory four) private view returns (Four memory) {
-        signedBy(developer, four.app);
-        signedBy(curator, four.data);
-        signedBy(scheduler, four.pool);
-        signedBy(requester, four.request);
-        return four;
-    }
-
-    function _match(Four memory four) private returns (bytes32) {
-        return hub.matchOrders(four.app, four.data, four.pool, four.request);
-    }
-
-    function _signAndMatch(Four memory four) private returns (bytes32) {
-        return _match(_sign(four));
-    }
-
-    function _refused(Four memory four, bytes memory reason) private {
-        vm.expectRevert(reason);
-        _match(four);
-    }
-
     function _restricted(Four memory four, bytes4 selector, address account) private {
-        _refused(_sign(four), abi.encodeWithSelector(selector, NOBODY, account));
+        refuseFour(signAll(four), abi.encodeWithSelector(selector, NOBODY, account));
     }
 
     function _cannotJoin(DatasetOrder memory data, bytes32 dealid, bytes memory reason) private {

@@ -4,13 +4,14 @@ pragma solidity ^0.8.28;
 // A crowd that uses the hub in every way it can think of: the handler of the invariant test. Each action picks who and
 // what out of its random arguments, says beforehand whether the hub must accept it, and fails where the hub thinks
 // otherwise. So no call is wasted, refusals are checked as strictly as successes, and what is kept on the side (the
-// kitty, the scores, the volumes) is a second opinion on the hub's books.
+// kitty, the burnt, the scores, the volumes) is a second opinion on the hub's books.
 //
 // Not here: whether a refusal has the right name and values, and the exact shares of each payment. That is the business of
 // the tests by stage and of the plain twin.
 
-import { ContributionStatus } from "../../src/interfaces/IContribution.sol";
+import { Contribution, ContributionStatus } from "../../src/interfaces/IContribution.sol";
 import { Deal } from "../../src/interfaces/IDeal.sol";
+import { IWorkerpool } from "../../src/interfaces/IEntry.sol";
 import { IHub } from "../../src/interfaces/IHub.sol";
 import {
     AppOrder,
@@ -23,7 +24,7 @@ import {
 } from "../../src/interfaces/IOrder.sol";
 import { IPayment } from "../../src/interfaces/IPayment.sol";
 import { IRLC } from "../../src/interfaces/IRLC.sol";
-import { IAppRegistry, IDatasetRegistry, IWorkerpoolRegistry } from "../../src/interfaces/IRegistry.sol";
+import { IAppRegistry, IDatasetRegistry, IRegistry, IWorkerpoolRegistry } from "../../src/interfaces/IRegistry.sol";
 import { IOracleConsumer } from "../../src/interfaces/IResult.sol";
 import { Task, TaskStatus } from "../../src/interfaces/ITask.sol";
 import { Test, Vm } from "../support/Test.sol";
@@ -66,6 +67,16 @@ contract Crowd is Test {
         uint256 key;
     }
 
+    /// @dev What a salt asks for, kept beside it: nobody reads salts here.
+    struct End {
+        uint256 flags;
+        uint256 expiry;
+        uint256 signerEpoch;
+        uint256 assetEpoch;
+        uint256 stakeRatio;
+        uint256 rewardRatio;
+    }
+
     /// @dev What was matched of an order, told by the deals alone.
     struct Volume {
         bytes32 hash;
@@ -94,6 +105,14 @@ contract Crowd is Test {
     Volume[] private _volumes;
     mapping(bytes32 orderHash => uint256 volumeIndexPlusOne) private _volumeOf;
 
+    mapping(bytes32 salt => End) private _endOf;
+    mapping(address account => uint256) private _epochOf;
+    mapping(address account => bool) private _refusesUnmarked;
+    mapping(address asset => uint256) private _movesOf;
+    mapping(address pool => uint256) private _stakeRatioOf;
+    mapping(address pool => uint256) private _rewardRatioOf;
+    mapping(address asset => IRegistry) private _registryOf;
+
     bytes32[] private _deals;
     mapping(bytes32 dealid => bytes32) private _dealAtMatch;
     bytes32[] private _tasks;
@@ -106,6 +125,7 @@ contract Crowd is Test {
 
     /// @notice What the hub's books have to say.
     uint256 public kitty;
+    uint256 public burnt;
     uint256 public donated;
     mapping(address worker => uint256) public scoreOf;
 
@@ -116,6 +136,8 @@ contract Crowd is Test {
     uint256 public paidTwice;
     /// @dev What there was to pay: the price, the stakes of those who were not proved, the kitty's part.
     mapping(bytes32 taskid => uint256) private _due;
+    /// @dev Nobody's account.
+    address private constant BURNT = 0x000000000000000000000000000000000000dEaD;
 
     /// @notice How often each stage was reached.
     mapping(bytes32 stage => uint256) public reached;
@@ -149,9 +171,12 @@ contract Crowd is Test {
         }
         _app = apps.createApp(_people[0].account, "app", "WASM", "/ipfs/app", bytes32(0), "");
         _dataset = datasets.createDataset(_people[1].account, "dataset", "/ipfs/dataset", bytes32(0));
+        (_registryOf[_app], _registryOf[_dataset]) = (apps, datasets);
         for (uint256 i = 0; i < 2; ++i) {
             _poolOwners.push(_people[2 + i].account);
-            _pools.push(pools.createWorkerpool(_poolOwners[i], "pool"));
+            address pool = pools.createWorkerpool(_poolOwners[i], "pool");
+            _pools.push(pool);
+            (_stakeRatioOf[pool], _rewardRatioOf[pool], _registryOf[pool]) = (30, 1, pools);
         }
     }
 
@@ -227,7 +252,7 @@ contract Crowd is Test {
         order.app = _app;
         order.appprice = bound(price, 0, 10e9);
         order.volume = bound(volume, 1, 6);
-        order.salt = bytes32(++_salt);
+        order.salt = _drawSalt(_people[0].account, _app, 7);
         order.sign = signed(_keyOf[_people[0].account], _hash(order));
         _appOrders.push(order);
         _remember(_hash(order), order.volume);
@@ -239,7 +264,7 @@ contract Crowd is Test {
         order.dataset = _dataset;
         order.datasetprice = bound(price, 0, 10e9);
         order.volume = bound(volume, 1, 6);
-        order.salt = bytes32(++_salt);
+        order.salt = _drawSalt(_people[1].account, _dataset, 7);
         order.sign = signed(_keyOf[_people[1].account], _hash(order));
         _datasetOrders.push(order);
         _remember(_hash(order), order.volume);
@@ -253,7 +278,7 @@ contract Crowd is Test {
         order.workerpoolprice = bound(price, 0, 100e9);
         order.volume = bound(volume, 1, 6);
         order.trust = 32;
-        order.salt = bytes32(++_salt);
+        order.salt = _drawSalt(_poolOwners[which], _pools[which], 15);
         order.sign = signed(_keyOf[_poolOwners[which]], _hash(order));
         _poolOrders.push(order);
         _remember(_hash(order), order.volume);
@@ -275,7 +300,7 @@ contract Crowd is Test {
         order.trust = trusts[trust % 5];
         if (withCallback) order.callback = address(greedy);
         order.params = '{"iexec_args":"--random"}';
-        order.salt = bytes32(++_salt);
+        order.salt = _drawSalt(requester.account, address(0), 3);
         order.sign = signed(requester.key, _hash(order));
         _requestOrders.push(order);
         _remember(_hash(order), order.volume);
@@ -297,6 +322,35 @@ contract Crowd is Test {
         _volumes[_volumeOf[_hash(order)] - 1].closed = true;
     }
 
+    /// @dev At times somebody has had enough of all his orders, and hardly ever of all that are not marked.
+    function raiseEpoch(uint256 who, uint256 chance) external today {
+        if (chance % 4 != 0) return;
+        address account = _person(who).account;
+        bool refuse = chance % 16 == 0;
+        vm.prank(account);
+        uint256 epoch = hub.raiseEpoch(refuse);
+        _agree(epoch == ++_epochOf[account], "an epoch that was not the next");
+        if (refuse) _refusesUnmarked[account] = true;
+    }
+
+    /// @dev Assets stay where they are, or the crowd would lose its parts; their orders do not know that.
+    function move(uint256 which, uint256 chance) external today {
+        if (chance % 4 != 0) return;
+        address asset = which % 4 == 0 ? _app : which % 4 == 1 ? _dataset : _pools[which % 2];
+        address owner = _registryOf[asset].ownerOfEntry(asset);
+        vm.prank(owner);
+        _registryOf[asset].transferFrom(owner, owner, uint160(asset));
+        ++_movesOf[asset];
+    }
+
+    function changePolicy(uint256 which, uint256 stakeRatio, uint256 rewardRatio) external today {
+        address pool = _pools[which % 2];
+        (stakeRatio, rewardRatio) = (bound(stakeRatio, 20, 60), bound(rewardRatio, 0, 3) * 33);
+        vm.prank(_ownerOfPool(pool));
+        IWorkerpool(pool).changePolicy(stakeRatio, rewardRatio);
+        (_stakeRatioOf[pool], _rewardRatioOf[pool]) = (stakeRatio, rewardRatio);
+    }
+
     // Deals
 
     function match_(uint256 app, uint256 dataset, uint256 pool, uint256 req, uint256 sponsor) external today {
@@ -312,7 +366,11 @@ contract Crowd is Test {
         if (r.dataset != address(0)) volume = _least(volume, _left(_hash(d)));
         bool sponsored = sponsor % 4 == 0;
         address payer = sponsored ? _person(sponsor / 4).account : r.requester;
-        bool possible = volume != 0
+        bool alive = _alive(a.salt, _people[0].account, _app) && _alive(r.salt, r.requester, address(0))
+            && _alive(w.salt, _ownerOfPool(w.workerpool), w.workerpool)
+            && (r.dataset == address(0) || _alive(d.salt, _people[1].account, _dataset));
+        if (!alive) ++reached["ended order"];
+        bool possible = alive && volume != 0
             && _affordable(
                 payer,
                 (a.appprice + d.datasetprice + w.workerpoolprice) * volume,
@@ -438,9 +496,56 @@ contract Crowd is Test {
         try hub.finalize(taskid, "/ipfs/result", _data(taskid, answer)) {
             _agree(possible, "a task was finalized that cannot be");
             _judge(taskid, task.contributors);
+            _payFromKitty(taskid);
             _succeed(taskid);
         } catch {
             _agree(!possible, "a task could not be finalized");
+        }
+    }
+
+    /// @dev By a worker who revealed, or somebody who would like to be one.
+    function finalizeForThePool(uint256 which, uint256 who) external today {
+        if (_tasks.length == 0) return;
+        bytes32 taskid = _tasks[which % _tasks.length];
+        Task memory task = hub.viewTask(taskid);
+        address worker = _person(who / 4).account;
+        for (uint256 i = 0; i < task.contributors.length && who % 4 != 0; ++i) {
+            bool proved = hub.viewContribution(taskid, task.contributors[i]).status == ContributionStatus.PROVED;
+            if (proved) worker = task.contributors[i];
+        }
+        if (worker == hub.viewDeal(task.dealid).workerpool.owner) return;
+        bool possible = task.status == TaskStatus.REVEALING && _now < task.finalDeadline
+            && task.revealDeadline + T / 2 <= _now
+            && hub.viewContribution(taskid, worker).status == ContributionStatus.PROVED;
+        uint256 answer = task.resultDigest == keccak256(_data(taskid, 1)) ? 1 : 0;
+        vm.prank(worker);
+        try hub.finalize(taskid, "", _data(taskid, answer)) {
+            _agree(possible, "a task was finalized by a worker that cannot be");
+            _judge(taskid, task.contributors);
+            ++reached["by a worker"];
+            _succeed(taskid);
+        } catch {
+            _agree(!possible, "a task could not be finalized by a worker");
+        }
+    }
+
+    function abandon(uint256 deal, uint256 index) external today {
+        // Rarely, or no task would come to an end.
+        if (_deals.length == 0 || index % 4 != 0) return;
+        bytes32 dealid = _deals[deal % _deals.length];
+        Deal memory d = hub.viewDeal(dealid);
+        index = bound(index / 4, 0, d.botFirst + d.botSize);
+        bytes32 taskid = keccak256(abi.encode(dealid, index));
+        Task memory task = hub.viewTask(taskid);
+        bool possible = index >= d.botFirst && index < d.botFirst + d.botSize && _now < d.startTime + 7 * T
+            && (task.status == TaskStatus.UNSET || task.status == TaskStatus.ACTIVE);
+        vm.prank(d.workerpool.owner);
+        try hub.abandon(dealid, index) {
+            _agree(possible, "a task was abandoned that cannot be");
+            if (task.status == TaskStatus.UNSET) _tasks.push(taskid);
+            _giveUp(taskid, task, d);
+        } catch {
+            _agree(!possible, "a task could not be abandoned");
         }
     }
 
@@ -458,6 +563,7 @@ contract Crowd is Test {
         try hub.contributeAndFinalize(taskid, keccak256(data), "/ipfs/result", data, address(0), "", authorization) {
             _agree(possible, "a task was finalized in one step that cannot be");
             ++reached["one step"];
+            _payFromKitty(taskid);
             _succeed(taskid);
         } catch {
             _agree(!possible, "a task could not be finalized in one step");
@@ -472,7 +578,7 @@ contract Crowd is Test {
             (task.status == TaskStatus.ACTIVE || task.status == TaskStatus.REVEALING) && task.finalDeadline <= _now;
         try hub.claim(taskid) {
             _agree(possible, "a task was claimed that cannot be");
-            _fail(taskid);
+            _fail(taskid, task);
         } catch {
             _agree(!possible, "a task could not be claimed");
         }
@@ -490,10 +596,38 @@ contract Crowd is Test {
         (ids[0], indices[0]) = (dealid, index);
         try hub.initializeAndClaimArray(ids, indices) {
             _agree(possible, "a task was started and claimed that cannot be");
+            Task memory unset;
             _tasks.push(taskid);
-            _fail(taskid);
+            _fail(taskid, unset);
         } catch {
             _agree(!possible, "a task could not be started and claimed");
+        }
+    }
+
+    function claimDeal(uint256 deal, uint256 from, uint256 count) external today {
+        if (_deals.length == 0) return;
+        bytes32 dealid = _deals[deal % _deals.length];
+        Deal memory d = hub.viewDeal(dealid);
+        uint256 end = d.botFirst + d.botSize;
+        from = bound(from, 0, end);
+        count = count % 8 == 0 ? count : count % 4;
+        bool possible = from >= d.botFirst && from < end && d.startTime + 10 * T <= _now;
+        Task[] memory before = new Task[](end);
+        for (uint256 i = from; i < end; ++i) {
+            before[i] = hub.viewTask(keccak256(abi.encode(dealid, i)));
+        }
+        try hub.claimDeal(dealid, from, count) returns (uint256 next) {
+            _agree(possible, "a deal was claimed that cannot be");
+            _agree(next == (count < end - from ? from + count : end), "a deal was claimed to another end");
+            for (uint256 i = from; i < next; ++i) {
+                bytes32 taskid = keccak256(abi.encode(dealid, i));
+                if (_taskAtFinish[taskid] != 0) continue;
+                if (before[i].status == TaskStatus.UNSET) _tasks.push(taskid);
+                _fail(taskid, before[i]);
+                ++reached["deal claimed"];
+            }
+        } catch {
+            _agree(!possible, "a deal could not be claimed");
         }
     }
 
@@ -502,6 +636,18 @@ contract Crowd is Test {
         for (uint256 i = 0; i < 8; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
             _step(seed % 16, seed >> 64, seed >> 128);
+        }
+    }
+
+    /// @dev Nor does chance find a task that somebody revealed and nobody finished until it is the worker's turn.
+    function outlast(uint256 seed) external {
+        for (uint256 i = 0; i < _tasks.length; ++i) {
+            uint256 which = (i + seed % _tasks.length) % _tasks.length;
+            Task memory task = hub.viewTask(_tasks[which]);
+            if (task.status != TaskStatus.REVEALING || task.revealCounter == 0) continue;
+            uint256 turn = task.revealDeadline + T / 2;
+            if (_now < turn) _now = turn;
+            return this.finalizeForThePool(which, seed);
         }
     }
 
@@ -516,13 +662,14 @@ contract Crowd is Test {
     // For the invariants
 
     function accounts() external view returns (address[] memory all) {
-        all = new address[](PEOPLE + 3);
+        all = new address[](PEOPLE + 4);
         for (uint256 i = 0; i < PEOPLE; ++i) {
             all[i] = _people[i].account;
         }
         all[PEOPLE] = governor;
         all[PEOPLE + 1] = hub.kitty_address();
         all[PEOPLE + 2] = address(greedy);
+        all[PEOPLE + 3] = BURNT;
     }
 
     function people() external view returns (Person[] memory) {
@@ -531,7 +678,7 @@ contract Crowd is Test {
 
     /// @notice What each of `accounts()` must have frozen: its part in all that is not finished.
     function stakes() external view returns (uint256[] memory frozen) {
-        frozen = new uint256[](PEOPLE + 3);
+        frozen = new uint256[](PEOPLE + 4);
         frozen[PEOPLE + 1] = kitty;
         for (uint256 i = 0; i < _deals.length; ++i) {
             Deal memory deal = hub.viewDeal(_deals[i]);
@@ -596,12 +743,14 @@ contract Crowd is Test {
 
     // The crowd's own books
 
+    function _payFromKitty(bytes32 taskid) private {
+        if (kitty == 0) return;
+        uint256 part = _least(kitty / 10 > 1e9 ? kitty / 10 : 1e9, kitty);
+        kitty -= part;
+        _due[taskid] += part;
+    }
+
     function _succeed(bytes32 taskid) private {
-        if (kitty != 0) {
-            uint256 part = _least(kitty / 10 > 1e9 ? kitty / 10 : 1e9, kitty);
-            kitty -= part;
-            _due[taskid] += part;
-        }
         Task memory task = hub.viewTask(taskid);
         Deal memory deal = hub.viewDeal(task.dealid);
         _due[taskid] += deal.app.price + deal.dataset.price + deal.workerpool.price;
@@ -613,10 +762,49 @@ contract Crowd is Test {
         ++reached["payment"];
     }
 
-    function _fail(bytes32 taskid) private {
-        kitty += hub.viewDeal(hub.viewTask(taskid).dealid).workerpool.price * 30 / 100;
+    /// @dev `task` is what it was before its time was over.
+    function _fail(bytes32 taskid, Task memory task) private {
+        Deal memory deal = hub.viewDeal(hub.viewTask(taskid).dealid);
+        kitty += deal.workerpool.price * 30 / 100;
+        uint256 lost = 0;
+        uint256 shares = 0;
+        for (uint256 i = 0; i < task.contributors.length; ++i) {
+            Contribution memory c = hub.viewContribution(taskid, task.contributors[i]);
+            if (c.status == ContributionStatus.PROVED) shares += c.weight;
+            else if (c.status == ContributionStatus.REJECTED || _failed(task, c)) lost += deal.workerStake;
+        }
+        uint256 shared = 0;
+        for (uint256 i = 0; i < task.contributors.length && shares != 0; ++i) {
+            Contribution memory c = hub.viewContribution(taskid, task.contributors[i]);
+            if (c.status == ContributionStatus.PROVED) shared += lost * c.weight / shares;
+        }
+        _due[taskid] = lost;
+        burnt += lost - shared;
+        if (lost != shared) ++reached["burnt"];
+        if (shared != 0) ++reached["shared"];
         _finish(taskid, TaskStatus.FAILED);
         ++reached["claim"];
+    }
+
+    /// @dev Where somebody revealed, whoever did not; where nobody did, who agreed with the consensus.
+    function _failed(Task memory task, Contribution memory c) private pure returns (bool) {
+        if (task.status != TaskStatus.REVEALING) return false;
+        return task.revealCounter != 0 || c.resultHash == task.consensusValue;
+    }
+
+    function _giveUp(bytes32 taskid, Task memory task, Deal memory deal) private {
+        uint256 stake = deal.workerpool.price * 30 / 100;
+        uint256 waiting = 0;
+        uint256 lost = 0;
+        for (uint256 i = 0; i < task.contributors.length; ++i) {
+            bool waits = hub.viewContribution(taskid, task.contributors[i]).status == ContributionStatus.CONTRIBUTED;
+            waits ? ++waiting : lost += deal.workerStake;
+        }
+        uint256 tenth = stake / 10 + (stake % 10 == 0 ? 0 : 1);
+        _due[taskid] = lost + (waiting == 0 ? tenth : stake);
+        burnt += lost + (waiting == 0 ? tenth : stake - (stake - tenth) / waiting * waiting);
+        _finish(taskid, TaskStatus.FAILED);
+        ++reached[waiting == 0 ? bytes32("given up") : bytes32("given up on workers")];
     }
 
     function _finish(bytes32 taskid, TaskStatus status) private {
@@ -663,6 +851,42 @@ contract Crowd is Test {
     function _left(bytes32 orderHash) private view returns (uint256) {
         Volume memory volume = _volumes[_volumeOf[orderHash] - 1];
         return volume.closed ? 0 : volume.total - volume.matched;
+    }
+
+    /// @dev A salt of which every third is not marked, and the others ask for any of what they may.
+    function _drawSalt(address signer, address asset, uint256 known) private returns (bytes32 salt) {
+        uint256 chance = uint256(keccak256(abi.encode(++_salt)));
+        if (chance % 3 == 0) return bytes32(_salt);
+        End memory end = End({
+            flags: (chance >> 8) & known,
+            expiry: _now + T + (chance >> 16) % (20 * T),
+            signerEpoch: _epochOf[signer],
+            assetEpoch: _movesOf[asset],
+            stakeRatio: _stakeRatioOf[asset],
+            rewardRatio: _rewardRatioOf[asset]
+        });
+        salt = bytes32(
+            abi.encodePacked(
+                "oxec\x01",
+                uint8(end.flags),
+                uint40(end.expiry),
+                uint24(end.signerEpoch),
+                uint24(end.assetEpoch),
+                uint16(end.stakeRatio),
+                uint8(end.rewardRatio),
+                uint96(_salt)
+            )
+        );
+        _endOf[salt] = end;
+    }
+
+    function _alive(bytes32 salt, address signer, address asset) private view returns (bool) {
+        End memory end = _endOf[salt];
+        if (end.flags & 1 != 0 && _now >= end.expiry) return false;
+        if (end.flags & 2 != 0 ? end.signerEpoch != _epochOf[signer] : _refusesUnmarked[signer]) return false;
+        if (end.flags & 4 != 0 && end.assetEpoch != _movesOf[asset]) return false;
+        return
+            end.flags & 8 == 0 || (end.stakeRatio == _stakeRatioOf[asset] && end.rewardRatio == _rewardRatioOf[asset]);
     }
 
     function _affordable(address payer, uint256 price, address poolOwner, uint256 stake) private view returns (bool) {

@@ -20,8 +20,10 @@ contract HubInvariantTest is Test {
     function setUp() public {
         token = IRLC(vm.deployCode("RLC.sol:RLC", abi.encode(address(this))));
         IAppRegistry apps = IAppRegistry(vm.deployCode("AppRegistry.sol:AppRegistry", abi.encode(address(this))));
-        IDatasetRegistry datasets = IDatasetRegistry(vm.deployCode("DatasetRegistry.sol:DatasetRegistry", abi.encode(address(this))));
-        IWorkerpoolRegistry pools = IWorkerpoolRegistry(vm.deployCode("WorkerpoolRegistry.sol:WorkerpoolRegistry", abi.encode(address(this))));
+        IDatasetRegistry datasets =
+            IDatasetRegistry(vm.deployCode("DatasetRegistry.sol:DatasetRegistry", abi.encode(address(this))));
+        IWorkerpoolRegistry pools =
+            IWorkerpoolRegistry(vm.deployCode("WorkerpoolRegistry.sol:WorkerpoolRegistry", abi.encode(address(this))));
         apps.initialize(address(0));
         datasets.initialize(address(0));
         pools.initialize(address(0));
@@ -53,11 +55,53 @@ contract HubInvariantTest is Test {
         targets[0] = address(crowd);
     }
 
+    function test_the_crowd_ends_its_orders() public {
+        uint256 seed = 1;
+        for (uint256 i = 0; i < 60; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            crowd.match_(seed, seed >> 32, seed >> 64, seed >> 96, seed >> 128);
+            crowd.offerApp(seed >> 64, seed >> 80);
+            crowd.offerPool(seed >> 64, seed >> 80, seed >> 96);
+            crowd.request(seed >> 64, seed >> 80, seed >> 96, seed % 2 == 0, seed % 3 == 0);
+            if (i % 3 == 0) crowd.raiseEpoch(seed >> 160, seed >> 180);
+            if (i % 3 == 1) crowd.move(seed >> 160, seed >> 180);
+            if (i % 3 == 2) crowd.changePolicy(seed >> 160, seed >> 180, seed >> 200);
+        }
+        vm.assertGe(crowd.reached("ended order"), 10);
+        vm.assertGe(crowd.reached("deal"), 1);
+        invariant_the_books_are_in_order();
+    }
+
     /// @dev Without this, an idle crowd would keep all the books in order.
     function test_the_crowd_comes_to_every_stage() public {
-        string[10] memory stages = [
-            "deal", "task", "contribution", "consensus", "reveal", "reopened", "one step", "liar", "payment", "claim"
+        string[12] memory stages = [
+            "deal",
+            "task",
+            "contribution",
+            "consensus",
+            "reveal",
+            "reopened",
+            "one step",
+            "by a worker",
+            "liar",
+            "payment",
+            "claim",
+            "deal claimed"
         ];
+        // Two tasks by hand, one for the greedy and one in a single step: chance has few deals to give, and may let all of
+        // these fail.
+        crowd.match_(1, 1, 1, 1, 1);
+        crowd.initialize(0, 0);
+        for (uint256 who = 0; who < crowd.people().length; ++who) {
+            crowd.contribute(0, who, 1);
+        }
+        for (uint256 who = 0; who < crowd.people().length; ++who) {
+            crowd.reveal(0, 8 * who);
+        }
+        crowd.finalize(0);
+        crowd.match_(0, 0, 0, 0, 1);
+        crowd.initialize(1, 0);
+        crowd.contributeAndFinalize(1, 0);
         uint256 seed = 1;
         for (uint256 i = 0; i < 120; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
@@ -65,16 +109,52 @@ contract HubInvariantTest is Test {
             crowd.contributeAndFinalize(seed >> 128, seed >> 144);
             crowd.request(seed >> 64, seed >> 80, seed >> 96, seed % 2 == 0, seed % 3 == 0);
             crowd.offerPool(seed >> 64, seed >> 80, seed >> 96);
+            if (i % 8 == 4) crowd.outlast(seed >> 128 | 1);
+            if (i % 16 == 0) crowd.abandon(seed >> 128, seed >> 160 << 2);
         }
         // Beyond every deadline.
         crowd.wait(8 * (11 * 300 - 1) + 7);
         for (uint256 i = 0; i < 40; ++i) {
             crowd.claim(i);
         }
-        for (uint256 i = 0; i < stages.length; ++i) {
-            vm.assertGe(crowd.reached(bytes32(bytes(stages[i]))), 1, stages[i]);
+        for (uint256 i = 0; i < 12; ++i) {
+            crowd.claimDeal(i, i, 3);
         }
+        string memory missing = "";
+        for (uint256 i = 0; i < stages.length; ++i) {
+            if (crowd.reached(bytes32(bytes(stages[i]))) == 0) missing = string.concat(missing, stages[i], "; ");
+        }
+        vm.assertEq(missing, "");
         vm.assertGe(crowd.greedy().told(), 1, "callback");
+        invariant_the_books_are_in_order();
+    }
+
+    /// @dev Chance rarely leaves a task to its time once somebody revealed. Here a liar is among those who agree, and all or all
+    /// but one of these are silent; and the pool gives up twice.
+    function test_the_crowd_fails_in_every_way() public {
+        crowd.match_(2, 2, 2, 2, 1);
+        Crowd.Person[] memory people = crowd.people();
+        uint256 liar = 0;
+        while (crowd.scoreOf(people[liar].account) >= 12) ++liar;
+        for (uint256 task = 0; task < 2; ++task) {
+            crowd.initialize(0, task);
+            crowd.contribute(task, liar, 3);
+            for (uint256 who = 0; who < people.length; ++who) {
+                if (who != liar) crowd.contribute(task, who, 1);
+            }
+        }
+        crowd.reveal(0, 1);
+        crowd.initialize(0, 2);
+        crowd.contribute(2, liar, 3);
+        crowd.abandon(0, 4 * 2);
+        crowd.abandon(0, 4 * 3);
+        vm.assertEq(crowd.reached("given up on workers"), 1);
+        vm.assertEq(crowd.reached("given up"), 1);
+        crowd.wait(8 * (11 * 300 - 1) + 7);
+        crowd.claimDeal(0, 0, 8);
+        vm.assertGe(crowd.reached("shared"), 1);
+        vm.assertGe(crowd.reached("burnt"), 1);
+        vm.assertEq(crowd.reached("deal claimed"), 2);
         invariant_the_books_are_in_order();
     }
 
@@ -87,6 +167,7 @@ contract HubInvariantTest is Test {
         a_finished_task_and_a_deal_never_move();
         no_order_is_used_beyond_its_volume();
         nobody_is_paid_twice_nor_more_than_there_is();
+        what_is_burnt_is_nobodys_and_stays_so();
         a_score_is_what_the_tasks_made_of_it();
         a_callback_gets_nothing_out_of_turn();
     }
@@ -133,6 +214,10 @@ contract HubInvariantTest is Test {
     function nobody_is_paid_twice_nor_more_than_there_is() private view {
         vm.assertEq(crowd.paidTwice(), 0);
         vm.assertEq(crowd.paidWrong(), 0);
+    }
+
+    function what_is_burnt_is_nobodys_and_stays_so() private view {
+        vm.assertEq(hub.balanceOf(hub.burnt_address()), crowd.burnt());
     }
 
     function a_score_is_what_the_tasks_made_of_it() private view {

@@ -153,6 +153,8 @@ contract PaymentsTest is Town {
         );
     }
 
+    /// @dev Under PoCo's rule anybody could say that the token had told him, and so turn what another had approved for
+    /// later into a deposit now.
     function test_only_the_token_tells_of_an_approval() public {
         vm.prank(requester.account);
         rlc.approve(address(hub), 5e9);
@@ -231,13 +233,11 @@ contract PaymentsTest is Town {
         hub.approveAndCall(address(unwilling), 5, "");
     }
 
-    /// @dev What is sent to the hub's own account stays there, and counts.
+    /// @dev What the hub's own account earns stays there, and counts.
     function test_the_hubs_own_account_adds_up() public {
         matched(1, 1);
         hubsApp = apps.createApp(address(hub), "the hub's own", "WASM", "", 0, "");
-        vm.prank(stranger.account);
-        hub.transfer(address(hub), 4e9);
-        vm.assertEq(hub.balanceOf(address(hub)), APP_PRICE + POOL_PRICE + STAKE + 4e9);
+        vm.assertEq(hub.balanceOf(address(hub)), APP_PRICE + POOL_PRICE + STAKE);
         _conserved();
         // An app that belongs to the hub earns for it. The hub cannot sign; the test lends it a hand.
         vm.prank(address(hub));
@@ -254,7 +254,47 @@ contract PaymentsTest is Town {
         contribute(taskid, workers[0], digest("result"));
         reveal(taskid, workers[0], digest("result"));
         finalize(taskid);
-        vm.assertEq(hub.balanceOf(address(hub)), APP_PRICE + POOL_PRICE + STAKE + 4e9 + APP_PRICE);
+        vm.assertEq(hub.balanceOf(address(hub)), APP_PRICE + POOL_PRICE + STAKE + APP_PRICE);
+        _conserved();
+    }
+
+    /// @dev Under PoCo's rule whatever was sent there by mistake was lost: neither the hub nor the kitty can send.
+    function test_nothing_is_sent_to_where_nobody_can_spend_it() public {
+        address[2] memory dead = [address(hub), KITTY];
+        uint256 supply = hub.totalSupply();
+        vm.startPrank(stranger.account);
+        rlc.approve(address(hub), 100e9);
+        hub.approve(stranger.account, 100e9);
+        vm.stopPrank();
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes memory reason = abi.encodeWithSelector(IPayment.AccountCannotSpend.selector, dead[i]);
+            address[] memory targets = new address[](2);
+            uint256[] memory amounts = new uint256[](2);
+            (targets[0], targets[1], amounts[0], amounts[1]) = (stranger.account, dead[i], 1, 1);
+            vm.startPrank(stranger.account);
+            vm.expectRevert(reason);
+            hub.transfer(dead[i], 4e9);
+            vm.expectRevert(reason);
+            hub.transfer(dead[i], 0);
+            vm.expectRevert(reason);
+            hub.transferFrom(stranger.account, dead[i], 4e9);
+            vm.expectRevert(reason);
+            hub.depositFor(1, dead[i]);
+            vm.expectRevert(reason);
+            hub.depositForArray(amounts, targets);
+            vm.stopPrank();
+            // Neither can call; if they could, they would be refused as well.
+            vm.startPrank(dead[i]);
+            vm.expectRevert(reason);
+            hub.deposit(0);
+            vm.expectRevert(reason);
+            rlc.approveAndCall(address(hub), 0, "");
+            vm.stopPrank();
+            vm.assertEq(hub.balanceOf(dead[i]), 0);
+        }
+        vm.assertEq(hub.balanceOf(stranger.account), 1000e9);
+        vm.assertEq(hub.allowance(stranger.account, stranger.account), 100e9);
+        vm.assertEq(hub.totalSupply(), supply);
         _conserved();
     }
 
@@ -364,7 +404,7 @@ contract PaymentsTest is Town {
     function _conserved() private view {
         address[6] memory others =
             [requester.account, developer.account, curator.account, scheduler.account, stranger.account, KITTY];
-        uint256 balances = hub.balanceOf(address(hub));
+        uint256 balances = hub.balanceOf(address(hub)) + hub.balanceOf(hub.burnt_address());
         uint256 frozen = 0;
         for (uint256 i = 0; i < 6; ++i) {
             balances += hub.balanceOf(others[i]);

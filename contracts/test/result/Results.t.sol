@@ -7,7 +7,7 @@ pragma solidity ^0.8.28;
 import { IConsensus } from "../../src/interfaces/IConsensus.sol";
 import { Contribution, ContributionStatus, IContribution } from "../../src/interfaces/IContribution.sol";
 import { IWorkerpool } from "../../src/interfaces/IEntry.sol";
-import { RequestOrder } from "../../src/interfaces/IOrder.sol";
+import { RequestOrder, WorkerpoolOrder } from "../../src/interfaces/IOrder.sol";
 import { IPayment } from "../../src/interfaces/IPayment.sol";
 import { IResult } from "../../src/interfaces/IResult.sol";
 import { ITask, Task, TaskStatus } from "../../src/interfaces/ITask.sol";
@@ -15,6 +15,9 @@ import { Glutton, Intruder, Listener, Messenger, Quarreller } from "../support/C
 import { Town } from "../support/Town.sol";
 
 contract ResultsTest is Town {
+    /// @dev When a worker may finalize what was agreed on and revealed at the start.
+    uint256 private constant TURN = START + 2 * XS_TIME + XS_TIME / 2;
+
     bytes private constant DATA = hex"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
     // Finalize
@@ -162,6 +165,220 @@ contract ResultsTest is Town {
         vm.warp(end + 10 * XS_TIME - 1);
         finalize(other);
     }
+
+    // By a worker
+
+    /// @dev The attack: the pool lets a task be done, reads the result where the workers laid it down, and never finalizes. Under
+    /// PoCo nobody else can; at the final deadline the worker has the stake back and nothing for the work, the payer has the
+    /// price back and perhaps the result (from the pool, who sold it twice), and the pool loses 7.5 RLC to the kitty, which pays
+    /// at least 1 RLC back with each task it completes, of no price, of its own. Here the worker waits half a T and has it all.
+    function test_a_silent_pool_keeps_nobodys_pay_back() public {
+        bytes32 taskid = _revealed();
+        vm.warp(TURN);
+        vm.expectEmit(address(hub));
+        emit IPayment.Seize(requester.account, APP_PRICE + POOL_PRICE, taskid);
+        vm.expectEmit(address(hub));
+        emit IPayment.Transfer(address(hub), developer.account, APP_PRICE);
+        vm.expectEmit(address(hub));
+        emit IPayment.Reward(developer.account, APP_PRICE, taskid);
+        vm.expectEmit(address(hub));
+        emit IPayment.Transfer(address(hub), scheduler.account, STAKE);
+        vm.expectEmit(address(hub));
+        emit IPayment.Unlock(scheduler.account, STAKE);
+        vm.expectEmit(address(hub));
+        emit IPayment.Transfer(address(hub), workers[0].account, STAKE);
+        vm.expectEmit(address(hub));
+        emit IPayment.Unlock(workers[0].account, STAKE);
+        vm.expectEmit(address(hub));
+        emit IPayment.Transfer(address(hub), workers[0].account, POOL_PRICE * 99 / 100);
+        vm.expectEmit(address(hub));
+        emit IPayment.Reward(workers[0].account, POOL_PRICE * 99 / 100, taskid);
+        vm.expectEmit(address(hub));
+        emit IPayment.Transfer(address(hub), workers[0].account, POOL_PRICE / 100);
+        vm.expectEmit(address(hub));
+        emit IPayment.Reward(workers[0].account, POOL_PRICE / 100, taskid);
+        vm.expectEmit(address(hub));
+        emit IResult.TaskFinalize(taskid, "");
+        _finalizeAs(workers[0].account, taskid);
+
+        Task memory task = hub.viewTask(taskid);
+        vm.assertEq(uint256(task.status), uint256(TaskStatus.COMPLETED));
+        vm.assertEq(task.results, "");
+        vm.assertEq(task.resultDigest, digest("result"));
+        vm.assertEq(hub.balanceOf(workers[0].account), 1000e9 + POOL_PRICE);
+        vm.assertEq(hub.balanceOf(developer.account), 1000e9 + APP_PRICE);
+        // The pool has its stake back and earned nothing; nothing of it is frozen.
+        vm.assertEq(hub.balanceOf(scheduler.account), 1000e9);
+        vm.assertEq(hub.balanceOf(address(hub)), 0);
+    }
+
+    function test_the_workers_turn_comes_half_a_t_after_the_reveals() public {
+        bytes32 taskid = _revealed();
+        _turnAhead(taskid, TURN);
+        vm.warp(TURN - 1);
+        _turnAhead(taskid, TURN);
+        vm.warp(TURN);
+        _finalizeAs(workers[0].account, taskid);
+
+        // The half of an odd number of seconds is rounded down.
+        RequestOrder memory request = requestOrder();
+        request.category = hub.createCategory("odd", "", 5);
+        WorkerpoolOrder memory order = poolOrder();
+        order.category = request.category;
+        taskid = hub.initialize(
+            hub.matchOrders(
+                signedBy(developer, appOrder()), noDataset(), signedBy(scheduler, order), signedBy(requester, request)
+            ),
+            0
+        );
+        contribute(taskid, workers[0], digest("result"));
+        reveal(taskid, workers[0], digest("result"));
+        vm.warp(TURN + 11);
+        _turnAhead(taskid, TURN + 12);
+        vm.warp(TURN + 12);
+        _finalizeAs(workers[0].account, taskid);
+    }
+
+    function test_the_last_consensus_leaves_the_worker_a_turn() public {
+        bytes32 taskid = started(1);
+        vm.warp(START + 7 * XS_TIME - 1);
+        contribute(taskid, workers[0], digest("result"));
+        reveal(taskid, workers[0], digest("result"));
+        vm.warp(START + 9 * XS_TIME + XS_TIME / 2 - 1);
+        _finalizeAs(workers[0].account, taskid);
+    }
+
+    function test_the_workers_turn_ends_with_the_task() public {
+        bytes32 taskid = _revealed();
+        uint256 end = START + 10 * XS_TIME;
+        vm.warp(end);
+        bytes memory reason = abi.encodeWithSelector(ITask.FinalDeadlineReached.selector, taskid, end, end);
+        _refusedTo(workers[0].account, taskid, "", "", reason);
+    }
+
+    /// @dev What a worker says of where the bytes lie, nobody agreed on; a wrong place would hide the result from the payer.
+    function test_a_worker_says_nothing_of_where_the_result_lies() public {
+        bytes32 taskid = _revealed();
+        vm.warp(TURN);
+        bytes memory reason = abi.encodeWithSelector(IResult.ResultsNotAllowed.selector, taskid, RESULTS.length);
+        _refusedTo(workers[0].account, taskid, RESULTS, "", reason);
+        reason = abi.encodeWithSelector(IResult.ResultsNotAllowed.selector, taskid, 1);
+        _refusedTo(workers[0].account, taskid, "x", "", reason);
+    }
+
+    function test_only_a_worker_who_revealed_has_a_turn() public {
+        bytes32 taskid = started(3);
+        contribute(taskid, workers[0], digest("right"));
+        contribute(taskid, workers[1], digest("wrong"));
+        contribute(taskid, workers[2], digest("right"));
+        contribute(taskid, workers[3], digest("right"));
+        reveal(taskid, workers[0], digest("right"));
+        vm.warp(TURN);
+        // Who was wrong, who was silent, who was not there.
+        _notHisTurn(taskid, workers[1].account);
+        _notHisTurn(taskid, workers[2].account);
+        _notHisTurn(taskid, workers[4].account);
+        _notHisTurn(taskid, requester.account);
+        // The rest of the pot is his: what the scheduler would have earned of three stakes and the price.
+        _finalizeAs(workers[0].account, taskid);
+        vm.assertEq(hub.balanceOf(workers[0].account), 1000e9 + POOL_PRICE + 3 * STAKE);
+        vm.assertEq(hub.balanceOf(scheduler.account), 1000e9);
+        vm.assertEq(hub.viewScore(workers[0].account), 1);
+        vm.assertEq(hub.balanceOf(address(hub)), 0);
+    }
+
+    function test_a_task_without_a_reveal_is_nobodys_turn() public {
+        bytes32 taskid = started(1);
+        contribute(taskid, workers[0], digest("result"));
+        vm.warp(TURN);
+        _notHisTurn(taskid, workers[0].account);
+    }
+
+    /// @dev The scheduler's part, and the rest of the division, go to whoever does it; the others get what they get anyway.
+    function test_the_others_get_the_same_whoever_finalizes() public {
+        vm.prank(scheduler.account);
+        IWorkerpool(pool).changePolicy(41, 7);
+        bytes32 taskid = started(8);
+        for (uint256 i = 0; i < 3; ++i) {
+            contribute(taskid, workers[i], digest("right"));
+        }
+        for (uint256 i = 0; i < 3; ++i) {
+            reveal(taskid, workers[i], digest("right"));
+        }
+        vm.warp(TURN);
+        _finalizeAs(workers[1].account, taskid);
+        uint256 each = POOL_PRICE * 93 / 100 / 3;
+        vm.assertEq(hub.balanceOf(workers[0].account), 1000e9 + each);
+        vm.assertEq(hub.balanceOf(workers[1].account), 1000e9 + POOL_PRICE - 2 * each);
+        vm.assertEq(hub.balanceOf(workers[2].account), 1000e9 + each);
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.assertEq(hub.viewScore(workers[i].account), 1);
+        }
+    }
+
+    function test_a_worker_tells_the_contract_what_was_agreed_on() public {
+        Listener listener = new Listener();
+        bytes32 taskid = _revealedFor(address(listener));
+        vm.warp(TURN);
+        bytes32 agreed = keccak256(DATA);
+        bytes memory reason =
+            abi.encodeWithSelector(IResult.CallbackDataMismatch.selector, taskid, keccak256("other"), agreed);
+        _refusedTo(workers[0].account, taskid, "", "other", reason);
+        reason = abi.encodeWithSelector(IResult.CallbackDataMismatch.selector, taskid, keccak256(""), agreed);
+        _refusedTo(workers[0].account, taskid, "", "", reason);
+        vm.prank(workers[0].account);
+        hub.finalize(taskid, "", DATA);
+        vm.assertEq(listener.id(), taskid);
+        vm.assertEq(listener.result(), DATA);
+        vm.assertEq(hub.resultFor(taskid), DATA);
+        vm.assertEq(hub.viewTask(taskid).results, "");
+    }
+
+    function test_the_first_of_pool_and_worker_finalizes() public {
+        bytes32 taskid = _revealed();
+        vm.warp(TURN + 100);
+        finalize(taskid);
+        vm.assertEq(hub.viewTask(taskid).results, RESULTS);
+        vm.assertEq(hub.balanceOf(scheduler.account), 1000e9 + POOL_PRICE / 100);
+        bytes memory reason = abi.encodeWithSelector(ITask.TaskNotRevealing.selector, taskid, TaskStatus.COMPLETED);
+        _refusedTo(workers[0].account, taskid, "", "", reason);
+
+        taskid = _revealedAt(START + 20 * XS_TIME, "other");
+        vm.warp(TURN + 20 * XS_TIME);
+        _finalizeAs(workers[0].account, taskid);
+        reason = abi.encodeWithSelector(ITask.TaskNotRevealing.selector, taskid, TaskStatus.COMPLETED);
+        _refused(scheduler.account, taskid, "", reason);
+    }
+
+    /// @dev A scheduler who works in his own pool is the pool: he has no turn to wait for, and may say where the result lies.
+    function test_a_pool_that_works_itself_is_the_pool() public {
+        bytes32 taskid = started(1);
+        contribute(taskid, scheduler, digest("result"));
+        reveal(taskid, scheduler, digest("result"));
+        finalize(taskid);
+        vm.assertEq(hub.viewTask(taskid).results, RESULTS);
+        vm.assertEq(hub.balanceOf(scheduler.account), 1000e9 + POOL_PRICE);
+    }
+
+    /// @dev The kitty pays for the success of schedulers, and this was none; nor is the worker paid out of it, or he would wish
+    /// for the pool to fail.
+    function test_the_kitty_keeps_what_it_has() public {
+        bytes32 taskid = started(1);
+        vm.warp(START + 10 * XS_TIME);
+        hub.claim(taskid);
+        vm.assertEq(hub.frozenOf(KITTY), STAKE);
+        taskid = _revealedAt(START + 10 * XS_TIME, "later");
+        vm.warp(START + 13 * XS_TIME);
+        _finalizeAs(workers[0].account, taskid);
+        vm.assertEq(hub.frozenOf(KITTY), STAKE);
+        vm.assertEq(hub.balanceOf(workers[0].account), 1000e9 + POOL_PRICE);
+        vm.assertEq(hub.balanceOf(scheduler.account), 1000e9 - STAKE);
+        taskid = _revealedAt(START + 13 * XS_TIME, "later still");
+        finalize(taskid);
+        vm.assertEq(hub.frozenOf(KITTY), STAKE - 1e9);
+    }
+
+    // What is kept
 
     function test_results_of_every_length_are_kept(bytes memory results, bytes memory data) public {
         bytes32 taskid = started(1);
@@ -392,10 +609,32 @@ contract ResultsTest is Town {
         hub.finalize(taskid, RESULTS, DATA);
     }
 
+    function _finalizeAs(address sender, bytes32 taskid) private {
+        vm.prank(sender);
+        hub.finalize(taskid, "", "");
+    }
+
+    function _turnAhead(bytes32 taskid, uint256 from) private {
+        bytes memory reason =
+            abi.encodeWithSelector(IResult.WorkersTurnAhead.selector, taskid, from, vm.getBlockTimestamp());
+        _refusedTo(workers[0].account, taskid, "", "", reason);
+    }
+
+    function _notHisTurn(bytes32 taskid, address sender) private {
+        bytes memory reason = abi.encodeWithSelector(ITask.NotTheWorkerpoolOwner.selector, sender, scheduler.account);
+        _refusedTo(sender, taskid, "", "", reason);
+    }
+
     function _refused(address sender, bytes32 taskid, bytes memory data, bytes memory reason) private {
+        _refusedTo(sender, taskid, RESULTS, data, reason);
+    }
+
+    function _refusedTo(address sender, bytes32 taskid, bytes memory results, bytes memory data, bytes memory reason)
+        private
+    {
         vm.expectRevert(reason);
         vm.prank(sender);
-        hub.finalize(taskid, RESULTS, data);
+        hub.finalize(taskid, results, data);
     }
 
     function _oneStepRefused(bytes32 taskid, bytes memory reason) private {

@@ -11,6 +11,14 @@ interface Vm {
         address emitter;
     }
 
+    struct Gas {
+        uint64 gasLimit;
+        uint64 gasTotalUsed;
+        uint64 gasMemoryUsed;
+        int64 gasRefunded;
+        uint64 gasRemaining;
+    }
+
     // Who acts, when, with what.
     function prank(address sender) external;
     function startPrank(address sender) external;
@@ -18,6 +26,7 @@ interface Vm {
     function deal(address account, uint256 balance) external;
     function etch(address account, bytes calldata code) external;
     function warp(uint256 timestamp) external;
+    function getBlockTimestamp() external view returns (uint256 timestamp);
     function roll(uint256 number) external;
     function chainId(uint256 id) external;
     function load(address account, bytes32 slot) external view returns (bytes32);
@@ -68,6 +77,7 @@ interface Vm {
     function assertLe(uint256 left, uint256 right, string calldata message) external pure;
 
     // Figures kept in git.
+    function lastCallGas() external view returns (Gas memory gas_);
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256 gasUsed);
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
     function snapshotState() external returns (uint256 id);

@@ -70,7 +70,8 @@ abstract contract Town is Test {
         rlc = IRLC(vm.deployCode("RLC.sol:RLC", abi.encode(address(this))));
         apps = IAppRegistry(vm.deployCode("AppRegistry.sol:AppRegistry", abi.encode(address(this))));
         datasets = IDatasetRegistry(vm.deployCode("DatasetRegistry.sol:DatasetRegistry", abi.encode(address(this))));
-        pools = IWorkerpoolRegistry(vm.deployCode("WorkerpoolRegistry.sol:WorkerpoolRegistry", abi.encode(address(this))));
+        pools =
+            IWorkerpoolRegistry(vm.deployCode("WorkerpoolRegistry.sol:WorkerpoolRegistry", abi.encode(address(this))));
         address governance = vm.deployCode("HubGovernance.sol:HubGovernance");
         address orders = vm.deployCode("HubOrders.sol:HubOrders", abi.encode(governance));
         hub = IHub(vm.deployCode("Hub.sol:Hub", abi.encode(orders, address(this))));
@@ -253,6 +254,16 @@ abstract contract Town is Test {
     function signedBy(Person memory who, RequestOrder memory order) internal view returns (RequestOrder memory) {
         order.sign = signed(who.key, hashOf(order));
         return order;
+    }
+
+    /// @dev The same signature with the parity in the highest bit of s (EIP-2098).
+    function shortened(bytes memory signature) internal pure returns (bytes memory) {
+        (bytes32 r, bytes32 s, uint8 v) = (bytes32(0), bytes32(0), uint8(signature[64]));
+        assembly ("memory-safe") {
+            r := mload(add(signature, 32))
+            s := mload(add(signature, 64))
+        }
+        return abi.encodePacked(r, bytes32(uint256(s) | uint256(v - 27) << 255));
     }
 
     function message(bytes32 hash) internal pure returns (bytes32) {

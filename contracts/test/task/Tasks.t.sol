@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-// A task's life in time: when it may start, when it may go back to contributions, when it may be claimed.
+// A task's life in time: when it may start, and when it may go back to contributions. How it fails is in Claim.t.sol and
+// Abandon.t.sol.
 
 import { ContributionStatus, IContribution } from "../../src/interfaces/IContribution.sol";
 import { IDeal } from "../../src/interfaces/IDeal.sol";
 import { RequestOrder, WorkerpoolOrder } from "../../src/interfaces/IOrder.sol";
-import { IPayment } from "../../src/interfaces/IPayment.sol";
 import { ITask, Task, TaskStatus } from "../../src/interfaces/ITask.sol";
 import { Town } from "../support/Town.sol";
 
 contract TasksTest is Town {
-    uint256 private constant PRICE = APP_PRICE + POOL_PRICE;
-
     // Start
 
     function test_a_task_starts_from_its_deal() public {
@@ -152,89 +150,6 @@ contract TasksTest is Town {
                 ITask.FinalDeadlineReached.selector, taskid, START + 10 * XS_TIME, START + 10 * XS_TIME
             )
         );
-    }
-
-    // The end by time
-
-    function test_a_task_nobody_finished_is_claimed() public {
-        bytes32 taskid = started(1000);
-        contribute(taskid, workers[0], digest("right"));
-        contribute(taskid, workers[1], digest("wrong"));
-        vm.warp(START + 10 * XS_TIME);
-        vm.expectEmit(address(hub));
-        emit IPayment.Transfer(address(hub), requester.account, PRICE);
-        vm.expectEmit(address(hub));
-        emit IPayment.Unlock(requester.account, PRICE);
-        vm.expectEmit(address(hub));
-        emit IPayment.Seize(scheduler.account, STAKE, taskid);
-        vm.expectEmit(address(hub));
-        emit IPayment.Reward(KITTY, STAKE, taskid);
-        vm.expectEmit(address(hub));
-        emit IPayment.Lock(KITTY, STAKE);
-        vm.expectEmit(address(hub));
-        emit IPayment.Transfer(address(hub), workers[0].account, STAKE);
-        vm.expectEmit(address(hub));
-        emit IPayment.Unlock(workers[0].account, STAKE);
-        vm.expectEmit(address(hub));
-        emit IPayment.Transfer(address(hub), workers[1].account, STAKE);
-        vm.expectEmit(address(hub));
-        emit IPayment.Unlock(workers[1].account, STAKE);
-        vm.expectEmit(address(hub));
-        emit ITask.TaskClaimed(taskid);
-        vm.prank(stranger.account);
-        hub.claim(taskid);
-
-        requireStatus(taskid, TaskStatus.FAILED);
-        vm.assertEq(hub.balanceOf(requester.account), 1000e9);
-        vm.assertEq(hub.balanceOf(scheduler.account), 1000e9 - STAKE);
-        vm.assertEq(hub.frozenOf(KITTY), STAKE);
-        vm.assertEq(hub.balanceOf(workers[0].account), 1000e9);
-        vm.assertEq(hub.balanceOf(workers[1].account), 1000e9);
-    }
-
-    function test_a_claim_has_its_time() public {
-        bytes32 taskid = started(1);
-        uint256 end = START + 10 * XS_TIME;
-        vm.warp(end - 1);
-        vm.expectRevert(abi.encodeWithSelector(ITask.FinalDeadlineAhead.selector, taskid, end, end - 1));
-        hub.claim(taskid);
-        vm.warp(end);
-        hub.claim(taskid);
-        vm.expectRevert(abi.encodeWithSelector(ITask.TaskNotClaimable.selector, taskid, TaskStatus.FAILED));
-        hub.claim(taskid);
-        vm.expectRevert(abi.encodeWithSelector(ITask.TaskNotClaimable.selector, bytes32(0), TaskStatus.UNSET));
-        hub.claim(bytes32(0));
-    }
-
-    function test_a_claimed_task_remembers_its_consensus() public {
-        bytes32 taskid = started(1);
-        contribute(taskid, workers[0], digest("result"));
-        reveal(taskid, workers[0], digest("result"));
-        vm.warp(START + 10 * XS_TIME);
-        hub.claim(taskid);
-        Task memory task = hub.viewTask(taskid);
-        vm.assertEq(task.consensusValue, resultHash(taskid, digest("result")));
-        vm.assertEq(task.resultDigest, digest("result"));
-    }
-
-    function test_several_tasks_are_claimed_together_even_if_never_started() public {
-        bytes32 dealid = matched(1, 4);
-        bytes32[] memory tasks = new bytes32[](2);
-        tasks[0] = hub.initialize(dealid, 0);
-        tasks[1] = hub.initialize(dealid, 1);
-        vm.warp(START + 10 * XS_TIME);
-        vm.assertTrue(hub.claimArray(tasks));
-        bytes32[] memory deals = new bytes32[](2);
-        uint256[] memory indices = new uint256[](2);
-        (deals[0], deals[1], indices[0], indices[1]) = (dealid, dealid, 2, 3);
-        vm.assertTrue(hub.initializeAndClaimArray(deals, indices));
-        vm.assertEq(hub.balanceOf(requester.account), 1000e9);
-        vm.assertEq(hub.frozenOf(requester.account), 0);
-        vm.assertEq(hub.frozenOf(KITTY), 4 * STAKE);
-        vm.expectRevert(abi.encodeWithSelector(ITask.LengthMismatch.selector, 2, 1));
-        hub.initializeAndClaimArray(deals, new uint256[](1));
-        vm.expectPartialRevert(ITask.TaskNotClaimable.selector);
-        hub.claimArray(tasks);
     }
 
     function _dealOf(RequestOrder memory request, uint256 poolVolume) private returns (bytes32) {

@@ -752,7 +752,42 @@ contract CrowdsaleTest is Test {
         vm.assertEq(address(sale).balance, 0);
     }
 
+    // Figures kept in git.
+
+    /// @dev Of each step, as a chain charges it.
+    function test_gas() public {
+        purchase(bob, 60_000 ether);
+        purchase(alice, 2 ether);
+        measured("buy, first of the buyer");
+        purchase(alice, 2 ether);
+        measured("buy, again");
+        vm.warp(OPENED + 30 days);
+        uint256 before = vm.snapshotState();
+        sale.finalize();
+        measured("finalize, succeeded");
+        sale.claim(bob);
+        sale.claim(alice);
+        measured("claim");
+        sale.withdraw();
+        measured("withdraw");
+        vm.revertToState(before);
+
+        open();
+        purchase(bob, 1 ether);
+        purchase(alice, 2 ether);
+        vm.warp(OPENED + 30 days);
+        sale.finalize();
+        measured("finalize, failed");
+        vm.prank(alice);
+        sale.refund(alice);
+        measured("refund");
+    }
+
     // Words used above.
+
+    function measured(string memory name) private {
+        vm.snapshotGasLastCall("Crowdsale", name);
+    }
 
     function waiting() private {
         token = new RLC(address(this));

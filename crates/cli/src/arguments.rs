@@ -373,13 +373,13 @@ pub enum Chain {
     Start(ChainStart),
     /// Put the contracts on the chain of --rpc, and write down where they stand
     ///
-    /// The wallet owns them: the hub, the registries, all the token. It needs the chain's coin for about 22 million gas;
+    /// The wallet owns them: the hub, the registries, all the token. It needs the chain's coin for about 24 million gas;
     /// what each step takes is told. The same wallet gets the same addresses on every chain. Interrupted, it goes on where
     /// it was; what stands already is verified to the byte; run again it sends nothing.
     Deploy(ChainDeploy),
     /// Check that the contracts of --deployment stand on the chain of --rpc as they were planned
     ///
-    /// Every contract to the byte, who owns them, token, registries, categories. Needs no wallet.
+    /// Every contract to the byte, who owns them, token, registries, categories, seal. Needs no wallet.
     Verify,
 }
 

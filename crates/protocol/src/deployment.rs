@@ -9,7 +9,8 @@
 //!   proxy ─► token(owner), registries(owner)          ┐ creations: anybody may send them, in any order, and whoever
 //!         ─► governance ─► orders ─► hub(owner)       ┘ is first only pays for it
 //!   owner ─► registries.initialize, hub.configure     ┐ only the owner can; before `configure` the hub refuses every
-//!         ─► hub.createCategory, one by one           ┘ deposit and deal, so nothing can happen in between
+//!         ─► hub.createCategory, one by one           │ deposit and deal, so nothing can happen in between; from `seal`
+//!         ─► hub.seal                                 ┘ on the owner cannot change whom the hub trusts either
 //! ```
 //!
 //! Every step says by its [`Proof`] how to see on the chain that it is done. Whoever plays the plan (the embedded chain
@@ -115,6 +116,8 @@ pub enum Proof {
         /// What it should be.
         category: Category,
     },
+    /// The hub is sealed: its owner has given up what could touch other people's trust in it.
+    HubSealed,
 }
 
 /// A contract that should stand.
@@ -136,7 +139,7 @@ const SALT: B256 = b256!("0x6f78656300000000000000000000000000000000000000000000
 /// Plans the deployment of `owner` on a chain.
 ///
 /// Afterwards the owner holds all the token and owns the hub and the registries, and the hub knows the categories of
-/// [`CATEGORIES`](crate::deal::CATEGORIES). The chain's id matters to the token's code only; no address depends on it.
+/// [`CATEGORIES`](crate::deal::CATEGORIES) and is sealed. The chain's id matters to the token's code only; no address depends on it.
 #[must_use]
 pub fn plan(chain_id: u64, owner: Address) -> Plan {
     let mut script = Script::default();
@@ -244,6 +247,8 @@ pub fn plan(chain_id: u64, owner: Address) -> Plan {
             Proof::CategoryStands { number, category },
         );
     }
+
+    script.call("seal the hub", hub, &Hub::sealCall {}, Proof::HubSealed);
 
     Plan {
         deployment: Deployment {
@@ -384,7 +389,9 @@ mod tests {
     #[test]
     fn every_step_has_a_proof_and_fits_a_transaction() {
         let plan = plan(31_337, Address::repeat_byte(0x11));
-        assert_eq!(plan.steps.len(), 7 + 3 + 1 + 5);
+        assert_eq!(plan.steps.len(), 7 + 3 + 1 + 5 + 1);
+        let last = plan.steps.last().and_then(|step| step.proof.as_ref());
+        assert!(matches!(last, Some(Proof::HubSealed)));
         for step in &plan.steps {
             assert!(step.proof.is_some(), "{}", step.label);
             if let Some(Proof::Stands(stands)) = &step.proof {

@@ -11,9 +11,9 @@
 //! holds how much of the token ([`Token`]). Keys need no table: their signatures are recovered.
 //!
 //! Deliberately not here: gas (a call that runs out of it, a callback that eats it), reentrant callbacks, other
-//! registries than those it began with, contracts that take approvals of the hub's own token, and views, whose answers
-//! are the fields of [`Hub`] (but for those that refuse). Callbacks are written down in [`Hub::callbacks`] instead of
-//! made.
+//! registries than those it began with, the time before it was configured, contracts that take approvals of the hub's
+//! own token, and views, whose answers are the fields of [`Hub`] (but for those that refuse). Callbacks are written down
+//! in [`Hub::callbacks`] instead of made.
 
 mod contribution;
 mod deal;
@@ -38,6 +38,7 @@ use crate::payment::KITTY;
 use crate::task::Task;
 
 pub use governance::{App, Dataset, Entries, Workerpool};
+pub use order::Epoch;
 pub use payment::{Account, Token};
 pub use signature::{Code, Signs};
 
@@ -142,8 +143,10 @@ pub struct Callback {
 pub struct Hub {
     /// Where it stands, and on which chain.
     pub domain: Domain,
-    /// Who may add categories and name the enclave broker.
+    /// Who may add categories, and what else is not fixed yet.
     pub owner: Address,
+    /// Whether registries, broker and configuration are fixed for ever.
+    pub sealed: bool,
     /// The token deposits are made of.
     pub token: Token,
     /// Apps, datasets and workerpools that exist.
@@ -162,6 +165,8 @@ pub struct Hub {
     pub presigned: BTreeMap<OrderHash, Address>,
     /// How much of an order's volume is used up.
     pub consumed: BTreeMap<OrderHash, U256>,
+    /// The epochs of those who raised theirs.
+    pub epochs: BTreeMap<Address, Epoch>,
 
     /// The deals.
     pub deals: BTreeMap<DealId, Deal>,
@@ -188,13 +193,14 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub as a deployment leaves it: no deals, no money, the categories of
+    /// A hub as a deployment leaves it: sealed, no deals, no money, the categories of
     /// [`CATEGORIES`](crate::deal::CATEGORIES). `owner` holds all the token.
     #[must_use]
     pub fn new(domain: Domain, owner: Address) -> Self {
         Self {
             domain,
             owner,
+            sealed: true,
             token: Token::new(owner),
             entries: Entries::default(),
             code: BTreeMap::new(),
@@ -203,6 +209,7 @@ impl Hub {
             allowances: BTreeMap::new(),
             presigned: BTreeMap::new(),
             consumed: BTreeMap::new(),
+            epochs: BTreeMap::new(),
             deals: BTreeMap::new(),
             tasks: BTreeMap::new(),
             contributions: BTreeMap::new(),
@@ -261,6 +268,12 @@ impl Hub {
         self.consumed.get(&order).copied().unwrap_or_default()
     }
 
+    /// Up to which epoch somebody's orders are taken back.
+    #[must_use]
+    pub fn epoch(&self, signer: Address) -> Epoch {
+        self.epochs.get(&signer).copied().unwrap_or_default()
+    }
+
     /// Plays one call of the contract. Views change nothing and are answered with no events, or refused.
     pub fn step(&mut self, call: Call, verb: abi::HubCalls) -> Outcome {
         use abi::HubCalls as Verb;
@@ -315,6 +328,7 @@ impl Hub {
                     requestorder: verb.order,
                 }))
             }
+            Verb::raiseEpoch(verb) => self.raise_epoch(call, verb.refuseUnmarked),
             Verb::matchOrders(verb) => self.match_orders(
                 call,
                 verb.apporder.into(),
@@ -330,7 +344,7 @@ impl Hub {
                 verb.requestorder.into(),
             ),
             Verb::assertDatasetDealCompatibility(verb) => {
-                self.assert_dataset_fits(&verb.datasetorder.into(), DealId(verb.dealid))
+                self.assert_dataset_fits(call, &verb.datasetorder.into(), DealId(verb.dealid))
             }
 
             Verb::initialize(verb) => self.initialize(call, DealId(verb.dealid), verb.idx),
@@ -364,16 +378,22 @@ impl Hub {
                 &verb.enclaveSign,
                 &verb.authorizationSign,
             ),
+            Verb::abandon(verb) => self.abandon(call, DealId(verb.dealid), verb.idx),
+            Verb::abandonArray(verb) => self.abandon_array(call, &ids(verb.dealid), &verb.idx),
             Verb::claim(verb) => self.claim(call, TaskId(verb.taskid)),
             Verb::claimArray(verb) => self.claim_array(call, &ids(verb.taskid)),
             Verb::initializeAndClaimArray(verb) => {
                 self.initialize_and_claim_array(call, &ids(verb.dealid), &verb.idx)
             }
+            Verb::claimDeal(verb) => self
+                .claim_deal(call, DealId(verb.dealid), verb.from, verb.count)
+                .map(|(events, _)| events),
 
             Verb::resultFor(verb) => self.assert_completed(TaskId(verb.id)),
 
             Verb::configure(_) => self.configure(call),
-            Verb::changeRegistries(_) => self.require_owner(call).map(|()| Vec::new()),
+            Verb::changeRegistries(_) => self.change_registries(call),
+            Verb::seal(_) => self.seal(call),
             Verb::viewCategory(verb) => self.assert_category(verb.catid),
             Verb::createCategory(verb) => {
                 self.create_category(call, verb.name, verb.description, verb.workClockTimeRef)
@@ -388,9 +408,17 @@ impl Hub {
 
     /// Runs a verb so that it happens as a whole or not at all, and gathers its events.
     fn atomically(&mut self, verb: impl FnOnce(&mut Self) -> Result<(), Refusal>) -> Outcome {
+        self.atomically_answering(verb).map(|(events, ())| events)
+    }
+
+    /// The same for a verb that answers something.
+    fn atomically_answering<A>(
+        &mut self,
+        verb: impl FnOnce(&mut Self) -> Result<A, Refusal>,
+    ) -> Result<(Vec<Event>, A), Refusal> {
         let before = self.clone();
         match verb(self) {
-            Ok(()) => Ok(std::mem::take(&mut self.events)),
+            Ok(answer) => Ok((std::mem::take(&mut self.events), answer)),
             Err(refusal) => {
                 *self = before;
                 Err(refusal)

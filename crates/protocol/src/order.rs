@@ -5,11 +5,13 @@
 //! [`Signed`] adds the signature, [`Domain`] hashes. In JSON an order is what existing iExec clients write:
 //! lower-case field names, amounts as decimal strings (numbers are read too), `salt`, and `sign` beside them.
 //!
-//! Whether orders fit each other is [`matching`]: the rules the hub applies, in its order, as plain code.
+//! Whether orders fit each other is [`matching`]: the rules the hub applies, in its order, as plain code. Whether one is
+//! still good is [`salt`]: what its signer wrote there beside the typed data.
 //! [`Tag`] names the bits of an order's tag. Not here: who may sign (that is the chain's knowledge) and where
 //! orders are kept (the market's).
 
 pub mod matching;
+pub mod salt;
 mod tag;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::abi::Hub;
 pub use crate::ids::OrderHash;
+pub use salt::{MarkedSalt, Salt};
 pub use tag::{BadTag, Tag};
 pub use typed_data::{
     AppOrder, AppOrderOperation, DatasetOrder, DatasetOrderOperation, RequestOrder,

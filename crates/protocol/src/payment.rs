@@ -2,9 +2,10 @@
 //!
 //! Money is counted in nRLC, 10⁻⁹ RLC, as whole numbers. [`Settlement`] says exactly what the hub moves when a task
 //! is finalized after consensus ([`Settlement::after_consensus`]) or by its only worker
-//! ([`Settlement::of_lone_worker`]), [`Refund`] what it moves when a task is claimed. Roundings are the hub's, always
-//! down, and the scheduler gets the dust. The kitty is an account without a key that holds the stakes of schedulers
-//! who failed; each later success drains a tenth of it for its scheduler ([`kitty_drain`]).
+//! ([`Settlement::of_lone_worker`]), [`Refund`] what it moves when a task is claimed, [`Abandonment`] when its scheduler
+//! gives it up. Roundings are the hub's, down unless said, and the scheduler gets the dust of a success, nobody that of
+//! a failure. The kitty is an account without a key that holds the stakes of schedulers who failed; each later success
+//! drains a tenth of it for its scheduler ([`kitty_drain`]). What is burnt goes to [`BURNT`].
 //!
 //! Everything here is arithmetic over arguments; who owns what is [`model`](crate::model)'s or the chain's.
 
@@ -18,6 +19,13 @@ use crate::deal::Deal;
 
 /// The kitty: an address nobody has a key for (the first 20 bytes of keccak256("iExecKitty"), minus one).
 pub const KITTY: Address = address!("99c2268479b93fDe36232351229815DF80837e23");
+
+/// Where money goes that nobody shall have: an account of the hub without a key, whose balance only grows. So burning
+/// depends on nothing the token can or cannot do, and money still adds up.
+pub const BURNT: Address = address!("000000000000000000000000000000000000dEaD");
+
+/// Of a stake whose scheduler gives the task up, one part in so many is burnt, rounded up.
+const ABANDON_DIVISOR: u64 = 10;
 
 /// The scheduler's stake per task, in percent of the workerpool's price.
 pub const SCHEDULER_STAKE_PERCENT: u64 = 30;
@@ -233,7 +241,7 @@ pub struct Settlement {
     pub kitty: Nrlc,
     /// For the workers, in the order of their contributions.
     pub workers: Vec<Share>,
-    /// For the scheduler: what the workers leave, dust included.
+    /// For the scheduler, or for the worker who finishes in its place: what the workers leave, dust included.
     pub scheduler: Nrlc,
 }
 
@@ -280,6 +288,13 @@ impl Settlement {
         })
     }
 
+    /// `finalize` by a worker, because the scheduler stays silent: the same, but the kitty pays nothing, and what is
+    /// for the scheduler is for that worker, all but its own stake.
+    #[must_use]
+    pub fn by_worker(deal: &Deal, contributors: &[Contributor]) -> Option<Self> {
+        Self::after_consensus(deal, Nrlc::ZERO, contributors)
+    }
+
     /// `contributeAndFinalize`: one worker, which staked nothing.
     #[must_use]
     pub fn of_lone_worker(deal: &Deal, kitty: Nrlc, worker: Address) -> Self {
@@ -317,26 +332,173 @@ fn workers_percent(deal: &Deal) -> U256 {
     U256::from(100).saturating_sub(deal.scheduler_reward_ratio)
 }
 
-/// What a claimed task moves: everybody gets back what was frozen, only the scheduler's stake goes to the kitty.
+/// Where a contribution stands when its task ends without a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It revealed what the consensus found true.
+    Proved,
+    /// It agrees with the consensus, and did not reveal.
+    Silent,
+    /// It was rejected when the task was reopened: it had won once, and did not reveal.
+    Rejected,
+    /// Any other: there is no consensus, or another one. Its worker could do no more than it did.
+    Waiting,
+}
+
+/// A contributor when the task ends without a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claimant {
+    /// Who.
+    pub worker: Address,
+    /// What it did.
+    pub standing: Standing,
+    /// Share in the reward, see [`reward_weight`](crate::consensus::reward_weight).
+    pub weight: U256,
+}
+
+/// What becomes of a contributor's stake when its task ends without a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// Given back.
+    Unlocked,
+    /// Given back, and this with it.
+    Rewarded(Nrlc),
+    /// Seized.
+    Seized,
+}
+
+/// What a claimed task moves. Nothing ever goes to who pays, beyond what was frozen, nor to the scheduler: neither
+/// gains by a failure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
     /// Given back to who pays.
     pub cost: Nrlc,
     /// Seized from the scheduler, for the kitty.
     pub scheduler_stake: Nrlc,
-    /// Given back to each contributor, right or wrong.
+    /// What each contributor had staked.
     pub worker_stake: Nrlc,
+    /// What becomes of it, in the order of the contributions.
+    pub workers: Vec<(Address, Fate)>,
+    /// Burnt: the stakes of the silent, or what a division left over.
+    pub burnt: Nrlc,
 }
 
 impl Refund {
     /// `claim` of one task of this deal.
+    ///
+    /// Where somebody revealed, the stakes of all others are shared among those who did, by weight: they were kept
+    /// from their pay. Where nobody did, those who won and stayed silent, now or before a reopening, lose theirs to
+    /// nobody, since whoever got them could gain by silence; and all others get theirs back. `None` when a sum exceeds
+    /// 256 bits, which no stake in 64 bits brings.
     #[must_use]
-    pub fn of(deal: &Deal) -> Self {
-        Self {
+    pub fn after_claim(deal: &Deal, claimants: &[Claimant]) -> Option<Self> {
+        let stake = deal.worker_stake.0;
+        let is_proved = |claimant: &&Claimant| claimant.standing == Standing::Proved;
+        let proved = claimants.iter().filter(is_proved).count();
+        let staked = stake.checked_mul(U256::from(claimants.len()))?;
+        let pot = if proved == 0 {
+            U256::ZERO
+        } else {
+            staked - stake * U256::from(proved)
+        };
+        let weights = claimants
+            .iter()
+            .filter(is_proved)
+            .try_fold(U256::ZERO, |sum, claimant| sum.checked_add(claimant.weight))?;
+        let mut burnt = pot;
+        let workers = claimants
+            .iter()
+            .map(|claimant| {
+                let fate = match claimant.standing {
+                    Standing::Proved => {
+                        let share = mul_div(pot, claimant.weight, weights);
+                        burnt -= share;
+                        Fate::Rewarded(Nrlc(share))
+                    }
+                    Standing::Silent | Standing::Rejected | Standing::Waiting if proved > 0 => {
+                        Fate::Seized
+                    }
+                    Standing::Silent | Standing::Rejected => {
+                        // Fits: all stakes together do.
+                        burnt += stake;
+                        Fate::Seized
+                    }
+                    Standing::Waiting => Fate::Unlocked,
+                };
+                (claimant.worker, fate)
+            })
+            .collect();
+        Some(Self {
             cost: deal.price(),
             scheduler_stake: deal.scheduler_stake(),
             worker_stake: deal.worker_stake,
-        }
+            workers,
+            burnt: Nrlc(burnt),
+        })
+    }
+}
+
+/// What moves when a scheduler gives a task up before its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abandonment {
+    /// Given back to who pays.
+    pub cost: Nrlc,
+    /// Seized from the scheduler, for the contributors who waited, and for nobody.
+    pub seized: Nrlc,
+    /// Given back to the scheduler, if nobody waited.
+    pub returned: Option<Nrlc>,
+    /// What each contributor had staked.
+    pub worker_stake: Nrlc,
+    /// What becomes of it, in the order of the contributions.
+    pub workers: Vec<(Address, Fate)>,
+    /// Burnt of all that was seized.
+    pub burnt: Nrlc,
+}
+
+impl Abandonment {
+    /// `abandon` of one task of this deal. `None` when a sum exceeds 256 bits, which no stake in 64 bits brings.
+    ///
+    /// A tenth of the scheduler's stake, rounded up, is burnt in every case: else a worker of the scheduler's own could
+    /// bring all of it home, and giving up would be free. Those who wait share the rest equally; without any it is
+    /// given back. Who was silent before a reopening loses the stake to nobody.
+    #[must_use]
+    pub fn of(deal: &Deal, claimants: &[Claimant]) -> Option<Self> {
+        let (stake, own) = (deal.scheduler_stake().0, deal.worker_stake.0);
+        let tenth = stake.div_ceil(U256::from(ABANDON_DIVISOR));
+        let is_waiting = |claimant: &&Claimant| claimant.standing == Standing::Waiting;
+        let waiting = claimants.iter().filter(is_waiting).count();
+        let silent = U256::from(claimants.len() - waiting);
+        let waiting = U256::from(waiting);
+        let share = (stake - tenth).checked_div(waiting);
+        let (seized, returned) = match share {
+            Some(_) => (stake, None),
+            None => (tenth, Some(Nrlc(stake - tenth))),
+        };
+        let shared = share.unwrap_or_default();
+        let burnt = own
+            .checked_mul(silent)?
+            .checked_add(seized - shared * waiting)?;
+        let workers = claimants
+            .iter()
+            .map(|claimant| {
+                let fate = match claimant.standing {
+                    Standing::Waiting => Fate::Rewarded(Nrlc(shared)),
+                    // Of these there are none but the rejected: without a consensus nobody agrees with it.
+                    Standing::Rejected | Standing::Silent | Standing::Proved => Fate::Seized,
+                };
+                (claimant.worker, fate)
+            })
+            .collect();
+        Some(Self {
+            cost: deal.price(),
+            seized: Nrlc(seized),
+            returned,
+            worker_stake: deal.worker_stake,
+            workers,
+            burnt: Nrlc(burnt),
+        })
     }
 }
 
@@ -446,6 +608,81 @@ mod tests {
         assert_eq!(alone.scheduler, Nrlc::nrlc(2));
     }
 
+    fn claimant(byte: u8, standing: Standing, weight: u64) -> Claimant {
+        Claimant {
+            worker: Address::repeat_byte(byte),
+            standing,
+            weight: U256::from(weight),
+        }
+    }
+
+    fn fates(workers: &[(Address, Fate)]) -> Vec<Fate> {
+        workers.iter().map(|(_, fate)| *fate).collect()
+    }
+
+    #[test]
+    fn who_revealed_in_vain_gets_the_stakes_of_all_others() {
+        let claimants = [
+            claimant(1, Standing::Proved, 1),
+            claimant(2, Standing::Silent, 1),
+            claimant(3, Standing::Waiting, 1),
+            claimant(4, Standing::Proved, 2),
+            claimant(5, Standing::Rejected, 1),
+        ];
+        let refund = Refund::after_claim(&deal(1_000, 301, 10), &claimants).expect("small");
+        let (less, more) = (
+            Fate::Rewarded(Nrlc::nrlc(301)),
+            Fate::Rewarded(Nrlc::nrlc(602)),
+        );
+        let seized = Fate::Seized;
+        assert_eq!(fates(&refund.workers), [less, seized, seized, more, seized]);
+        assert_eq!(refund.burnt, Nrlc::ZERO);
+        let refund = Refund::after_claim(&deal(1_000, 100, 10), &claimants[..4]).expect("small");
+        assert_eq!(refund.workers[0].1, Fate::Rewarded(Nrlc::nrlc(66)));
+        assert_eq!(refund.burnt, Nrlc::nrlc(1), "200 are shared by three");
+    }
+
+    #[test]
+    fn silence_costs_the_stake_and_being_outvoted_does_not() {
+        let claimants = [
+            claimant(1, Standing::Silent, 1),
+            claimant(2, Standing::Waiting, 1),
+            claimant(3, Standing::Rejected, 1),
+        ];
+        let refund = Refund::after_claim(&deal(1_000, 300, 10), &claimants).expect("small");
+        let expected = [Fate::Seized, Fate::Unlocked, Fate::Seized];
+        assert_eq!(fates(&refund.workers), expected);
+        assert_eq!(refund.burnt, Nrlc::nrlc(600));
+    }
+
+    #[test]
+    fn giving_up_costs_a_tenth_rounded_up_or_all_if_somebody_waits() {
+        // 30 % of 1,010 nRLC are 303 staked.
+        let give_up = |price: u64, claimants: &[Claimant]| {
+            Abandonment::of(&deal(price, 50, 10), claimants).expect("small")
+        };
+        let alone = give_up(1_010, &[]);
+        assert_eq!(
+            (alone.seized, alone.burnt),
+            (Nrlc::nrlc(31), Nrlc::nrlc(31))
+        );
+        assert_eq!(alone.returned, Some(Nrlc::nrlc(272)));
+        let claimants = [
+            claimant(1, Standing::Waiting, 1),
+            claimant(2, Standing::Rejected, 1),
+            claimant(3, Standing::Waiting, 9),
+            claimant(4, Standing::Waiting, 9),
+        ];
+        let shared = give_up(1_010, &claimants);
+        assert_eq!((shared.seized, shared.returned), (Nrlc::nrlc(303), None));
+        let share = Fate::Rewarded(Nrlc::nrlc(90));
+        assert_eq!(fates(&shared.workers), [share, Fate::Seized, share, share]);
+        // A tenth of 303, what the division of 272 by three left, and the stake of the silent one.
+        assert_eq!(shared.burnt, Nrlc::nrlc(31 + 2 + 50));
+        let free = give_up(3, &claimants[..1]);
+        assert_eq!((free.seized, free.burnt), (Nrlc::ZERO, Nrlc::ZERO));
+    }
+
     #[test]
     fn amounts_are_read_as_people_write_them() {
         let reads = [
@@ -519,6 +756,30 @@ mod tests {
                 settlement.cost.0 + U256::from(stake) * U256::from(lost)
             );
             prop_assert!(paid <= percentage(U256::from(price) + U256::from(stake) * U256::from(lost), U256::from(100 - ratio)));
+        }
+
+        #[test]
+        fn what_is_staked_on_a_failure_is_given_back_shared_or_burnt(
+            price in any::<u64>(), stake in any::<u64>(), claimants in prop::collection::vec((0_usize..4, 1_u64..64), 0..12),
+        ) {
+            const STANDINGS: [Standing; 4] = [Standing::Proved, Standing::Silent, Standing::Rejected, Standing::Waiting];
+            let claimants: Vec<_> = claimants.into_iter().zip(1..)
+                .map(|((standing, weight), byte)| claimant(byte, STANDINGS[standing], weight)).collect();
+            let deal = deal(price, stake, 10);
+            let moved = |workers: &[(Address, Fate)]| workers.iter().map(|(_, fate)| match fate {
+                Fate::Rewarded(share) => U256::from(stake) + share.0,
+                Fate::Unlocked => U256::from(stake),
+                Fate::Seized => U256::ZERO,
+            }).sum::<U256>();
+            let refund = Refund::after_claim(&deal, &claimants).expect("64 bits");
+            let staked = U256::from(stake) * U256::from(claimants.len());
+            prop_assert_eq!(moved(&refund.workers) + refund.burnt.0, staked);
+            let abandoned = Abandonment::of(&deal, &claimants).expect("64 bits");
+            prop_assert_eq!(
+                moved(&abandoned.workers) + abandoned.returned.unwrap_or_default().0 + abandoned.burnt.0,
+                staked + deal.scheduler_stake().0
+            );
+            prop_assert!(abandoned.burnt.0 * U256::from(10) >= deal.scheduler_stake().0);
         }
 
         #[test]

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! Unset ─initialize→ Active ─consensus→ Revealing ─finalize→ Completed
-//!                     ▲  │                │  │
-//!                     │  └────── claim ───│──┴─→ Failed      (after the final deadline)
+//!   │                 ▲  │                │  │
+//!   │                 │  ├────── claim ───│──┴─→ Failed      (after the final deadline)
+//!   └─────────────────│──┴─── abandon ────│────→ Failed      (the scheduler gives up before contributions end)
 //!                     └────── reopen ─────┘                  (nobody revealed in time)
 //! ```
 //! `contributeAndFinalize` leads from Active to Completed at once. With `T` the category's time and `t0` the deal's
-//! start: contribute before `t0 + 7T`, reveal before `2T` after consensus, finalize or reopen before `t0 + 10T`,
-//! claim from then on. All tasks of a deal share `t0`, whenever they are initialized.
+//! start: contribute or abandon before `t0 + 7T`, reveal before `2T` after consensus, finalize or reopen before
+//! `t0 + 10T`, claim from then on. A worker who revealed may finalize in the scheduler's place from `T/2` after the time
+//! for reveals on. All tasks of a deal share `t0`, whenever they are initialized.
 
 use std::fmt;
 
@@ -40,7 +42,7 @@ pub enum TaskStatus {
     Revealing,
     /// Finalized and paid.
     Completed,
-    /// Claimed and refunded.
+    /// Claimed or given up, and refunded.
     Failed,
 }
 
@@ -157,6 +159,26 @@ impl Task {
                 || (self.reveal_counter > 0 && self.reveal_deadline <= now))
     }
 
+    /// From when on a worker who revealed may finalize, where there is a consensus: half the category's time after the
+    /// time for reveals, which the scheduler has to itself.
+    #[must_use]
+    pub fn workers_turn(&self) -> u64 {
+        self.reveal_deadline.saturating_add(self.time_secs / 2)
+    }
+
+    /// Whether a worker who revealed may finalize at `now` in the scheduler's place.
+    #[must_use]
+    pub fn can_be_finished_by_worker(&self, now: u64) -> bool {
+        self.can_finalize(now) && self.reveal_counter > 0 && self.workers_turn() <= now
+    }
+
+    /// Whether the scheduler may give the task up at `now`. One that is not initialized says nothing of its deadline;
+    /// see [`deadlines`].
+    #[must_use]
+    pub fn can_abandon(&self, now: u64) -> bool {
+        self.takes_contributions(now)
+    }
+
     /// Whether the scheduler may reopen at `now`: the time to reveal is over and nobody did.
     #[must_use]
     pub fn can_reopen(&self, now: u64) -> bool {
@@ -254,6 +276,27 @@ mod tests {
         assert!(!task.can_finalize(119) && task.can_finalize(120) && !task.can_finalize(200));
         task.reveal_counter = 2;
         assert!(task.can_finalize(119));
+    }
+
+    #[test]
+    fn a_worker_may_finish_half_a_category_time_after_the_reveals() {
+        let task = Task {
+            status: TaskStatus::Revealing,
+            time_secs: 21,
+            reveal_deadline: 120,
+            final_deadline: 200,
+            winner_counter: 2,
+            reveal_counter: 1,
+            ..Task::default()
+        };
+        assert_eq!(task.workers_turn(), 130);
+        let at = [129, 130, 199, 200].map(|now| task.can_be_finished_by_worker(now));
+        assert_eq!(at, [false, true, true, false]);
+        let silent = Task {
+            reveal_counter: 0,
+            ..task
+        };
+        assert!(!silent.can_be_finished_by_worker(130));
     }
 
     #[test]

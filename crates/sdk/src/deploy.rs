@@ -5,7 +5,7 @@
 //! stands is verified to the byte, whoever put it there. The embedded chain plays the same plan at its genesis.
 //!
 //! ```text
-//!  quiet? ─► proxy ─► creations, all at once ─► registries and hub opened, all at once ─► categories, one by one
+//!  quiet? ─► proxy ─► creations, all at once ─► registries and hub opened, all at once ─► categories, one by one ─► seal
 //! ```
 //!
 //! **Somebody else in between.** Creations are anybody's to send, and all that they make belongs to the owner named in the
@@ -243,7 +243,8 @@ pub async fn deploy_telling(
     })
 }
 
-/// Checks that all of a deployment stands as planned: every contract to the byte, owners, token, registries, categories.
+/// Checks that all of a deployment stands as planned: every contract to the byte, owners, token, registries, categories,
+/// and that the hub is sealed, so that its owner cannot change most of it any more.
 ///
 /// A node that lies can hide what the owner changed, but not put other contracts in the place of these: an address follows
 /// from its contract's code and owner, and is computed here.
@@ -378,6 +379,7 @@ impl Site {
             Some(Proof::Stands(stands)) => self.stand(stands).await,
             Some(Proof::RegistryOpen { what, registry }) => self.is_open(what, *registry).await,
             Some(Proof::HubConfigured(call)) => self.is_configured(call).await,
+            Some(Proof::HubSealed) => self.is_sealed().await,
             Some(Proof::CategoryStands { number, category }) => {
                 let doing = "asking for the newest block";
                 let newest = self.chain.block().await.map_err(failed(doing))?.number;
@@ -492,14 +494,13 @@ impl Site {
         let owner = chain.hub(Hub::ownerCall {}).await.map_err(asking())?;
         self.belongs("the hub", hub, owner)?;
         let token = chain.hub(Hub::tokenCall {}).await.map_err(asking())?;
-        let callback_gas = chain.hub(Hub::callbackgasCall {}).await.map_err(asking())?;
         // As the contract tells it, see `configure`.
-        if token.is_zero() && callback_gas.is_zero() {
+        if token.is_zero() {
             return Ok(false);
         }
         let slot = U256::from(FORMER_HUB);
         let at = (hub, slot, "latest".to_owned());
-        let (apps, datasets, workerpools, name, symbol, decimals, broker, former) =
+        let (apps, datasets, workerpools, name, symbol, decimals, broker, callback_gas, former) =
             tokio::try_join!(
                 chain.hub(Hub::appregistryCall {}),
                 chain.hub(Hub::datasetregistryCall {}),
@@ -508,6 +509,7 @@ impl Site {
                 chain.hub(Hub::symbolCall {}),
                 chain.hub(Hub::decimalsCall {}),
                 chain.hub(Hub::teebrokerCall {}),
+                chain.hub(Hub::callbackgasCall {}),
                 chain.ask("asking for the hub before it", "eth_getStorageAt", at),
             )
             .map_err(asking())?;
@@ -561,6 +563,12 @@ impl Site {
             }
         }
         Ok(true)
+    }
+
+    async fn is_sealed(&self) -> Result<bool, DeployError> {
+        let hub = self.plan.deployment.hub;
+        let asking = failed(format!("asking the hub at {hub} whether it is sealed"));
+        self.chain.hub(Hub::isSealedCall {}).await.map_err(asking)
     }
 
     /// Whether the hub has this category in the state of this block.
@@ -758,6 +766,7 @@ impl<T: FnMut(Progress) + Send> Work<T> {
         let steps: Vec<(usize, Step)> = (1..).zip(self.site.plan.steps.clone()).collect();
         let is_creation = |step: &Step| matches!(step.proof, Some(Proof::Stands(_)));
         let is_category = |step: &Step| matches!(step.proof, Some(Proof::CategoryStands { .. }));
+        let is_seal = |step: &Step| matches!(step.proof, Some(Proof::HubSealed));
         let of = |wanted: &dyn Fn(&Step) -> bool| -> Vec<(usize, Step)> {
             let chosen = steps.iter().filter(|(_, step)| wanted(step));
             chosen.cloned().collect()
@@ -771,7 +780,7 @@ impl<T: FnMut(Progress) + Send> Work<T> {
             self.put_proxy(lacking).await?;
             self.send(missing).await?;
         }
-        let openings = of(&|step| !is_creation(step) && !is_category(step));
+        let openings = of(&|step| !is_creation(step) && !is_category(step) && !is_seal(step));
         let missing = self.missing(&openings).await?;
         self.send(missing).await?;
         for (number, step) in of(&is_category) {
@@ -786,7 +795,9 @@ impl<T: FnMut(Progress) + Send> Work<T> {
                 self.send(vec![(number, step)]).await?;
             }
         }
-        Ok(())
+        // Last, when all that it fixes for ever is there to be looked at.
+        let missing = self.missing(&of(&is_seal)).await?;
+        self.send(missing).await
     }
 
     /// A block in whose state all is executed that the owner sent so far: that of a transaction of now.

@@ -222,6 +222,8 @@ fn without_keys(rpc: &Url) -> String {
 #[derive(Debug, Serialize)]
 struct Verified {
     verified: bool,
+    /// What is not sealed is not verified: its owner could still name other registries.
+    sealed: bool,
     #[serde(flatten)]
     deployment: Deployment,
 }
@@ -239,11 +241,12 @@ async fn verify(context: Context) -> anyhow::Result<()> {
         })?;
     let verified = Verified {
         verified: true,
+        sealed: true,
         deployment: place.deployment,
     };
     context.output.answer(&verified, || {
         format!(
-            "the contracts of {} stand on chain {} as planned: every one to the byte, owned by {}",
+            "the contracts of {} stand on chain {} as planned: every one to the byte, owned by {}, the hub sealed",
             place.named, verified.deployment.chain_id, verified.deployment.deployer
         )
     })

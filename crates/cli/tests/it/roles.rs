@@ -195,7 +195,7 @@ fn a_bare_chain_gets_the_contracts_once_and_every_role_reads_the_file() -> anyho
     );
     let deploy = [&["--wallet", "dev"], &deploy[..]].concat();
     let first = ask(data, &deploy)?;
-    assert_eq!(first["transactions"], 18, "{first}");
+    assert_eq!(first["transactions"], 19, "{first}");
     let second = ask(data, &deploy)?;
     assert_eq!(second["transactions"], 0, "{second}");
     assert_eq!(
@@ -275,7 +275,7 @@ fn what_cannot_be_written_down_and_whom_everybody_could_rob_is_not_deployed() ->
         "{words}"
     );
     std::fs::remove_file(&file)?;
-    assert_eq!(ask(data, &deploy)?["transactions"], 18);
+    assert_eq!(ask(data, &deploy)?["transactions"], 19);
     assert!(chain.terminate()?.success());
     Ok(())
 }

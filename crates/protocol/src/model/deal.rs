@@ -2,6 +2,7 @@
 
 use alloy_primitives::{Address, U256};
 
+use super::order::Asset;
 use super::{Call, Hub, Outcome, Refusal, emit, refusal, refuse, require};
 use crate::deal::{Deal, Resource, scheduler_stake};
 use crate::ids::{DealId, OrderHash};
@@ -11,6 +12,9 @@ use crate::payment::{Nrlc, worker_stake};
 
 /// The greatest price of an order and stake of a worker, in nRLC: 64 bits.
 const PRICE_LIMIT: U256 = U256::from_limbs([u64::MAX, 0, 0, 0]);
+/// The most a worker can be asked to stake, in percent of the price. A workerpool takes no greater ratio, but one of a
+/// registry before these may have it.
+const STAKE_RATIO_LIMIT: U256 = U256::from_limbs([1_000, 0, 0, 0]);
 /// The greatest trust of a deal, and the greatest index of a task: 32 bits.
 const U32_LIMIT: U256 = U256::from_limbs([u32::MAX as u64, 0, 0, 0]);
 /// The most bytes of `params`: what fits in a contract's code beside the rest of the deal.
@@ -63,7 +67,12 @@ impl Hub {
     }
 
     /// Whether a dataset could be lent to a deal that was made without one; changes nothing.
-    pub fn assert_dataset_fits(&self, dataset: &Signed<DatasetOrder>, id: DealId) -> Outcome {
+    pub fn assert_dataset_fits(
+        &self,
+        call: Call,
+        dataset: &Signed<DatasetOrder>,
+        id: DealId,
+    ) -> Outcome {
         let order = &dataset.order;
         let hash = dataset.hash(&self.domain);
         let consumed = self.consumed(hash);
@@ -87,6 +96,12 @@ impl Hub {
                 owner: entry.owner
             }
         );
+        let asset = Asset {
+            address: order.dataset,
+            epoch: entry.epoch,
+            ..Asset::default()
+        };
+        self.require_good(call.time, order, hash, entry.owner, asset)?;
 
         let Some(deal) = self.deals.get(&id) else {
             return refuse!(UnknownDeal { dealid: id.0 });
@@ -158,7 +173,7 @@ impl Hub {
             self.is_member(group, account)
         })?;
 
-        // Rules 20 to 50: registered, and signed by who owns it now.
+        // Rules 20 to 50: registered, signed by who owns it now, and good on the terms its salt names.
         let domain = self.domain;
         let app_hash = app.hash(&domain);
         let Some(app_entry) = self.entries.apps.get(&app.order.app).copied() else {
@@ -171,6 +186,12 @@ impl Hub {
                 owner: app_entry.owner
             }
         );
+        let asset = Asset {
+            address: app.order.app,
+            epoch: app_entry.epoch,
+            ..Asset::default()
+        };
+        self.require_good(time, &app.order, app_hash, app_entry.owner, asset)?;
         let (dataset_hash, dataset_owner) = if has_dataset {
             let hash = dataset.hash(&domain);
             let Some(entry) = self.entries.datasets.get(&dataset.order.dataset).copied() else {
@@ -185,6 +206,12 @@ impl Hub {
                     owner: entry.owner
                 }
             );
+            let asset = Asset {
+                address: dataset.order.dataset,
+                epoch: entry.epoch,
+                ..Asset::default()
+            };
+            self.require_good(time, &dataset.order, hash, entry.owner, asset)?;
             (hash, entry.owner)
         } else {
             (OrderHash::default(), Address::ZERO)
@@ -207,6 +234,12 @@ impl Hub {
                 owner: pool.owner
             }
         );
+        let asset = Asset {
+            address: workerpool.order.workerpool,
+            epoch: pool.epoch,
+            policy: (pool.worker_stake_ratio, pool.scheduler_reward_ratio),
+        };
+        self.require_good(time, &workerpool.order, workerpool_hash, pool.owner, asset)?;
         let request_hash = request.hash(&domain);
         let requester = request.order.requester;
         require!(
@@ -216,6 +249,8 @@ impl Hub {
                 requester
             }
         );
+        let none = Asset::default();
+        self.require_good(time, &request.order, request_hash, requester, none)?;
 
         // Rule 60: something is left of every order.
         let left_app = self.left(&app.order, app_hash)?;
@@ -277,7 +312,7 @@ impl Hub {
             scheduler_reward_ratio: pool.scheduler_reward_ratio,
             sponsor,
         };
-        check_bounds(&deal)?;
+        check_bounds(&deal, pool.worker_stake_ratio)?;
         let id = DealId::derive(request_hash, first);
 
         *self.consumed.entry(app_hash).or_default() += volume;
@@ -314,22 +349,19 @@ impl Hub {
 }
 
 /// The bounds of this hub, narrower than PoCo's because deals are packed.
-fn check_bounds(deal: &Deal) -> Result<(), Refusal> {
-    let prices = [
-        deal.app.price,
-        deal.dataset.price,
-        deal.workerpool.price,
-        deal.worker_stake,
-    ];
-    for Nrlc(price) in prices {
-        require!(
-            price <= PRICE_LIMIT,
-            PriceTooLarge {
-                price,
-                limit: PRICE_LIMIT
-            }
-        );
+fn check_bounds(deal: &Deal, stake_ratio: U256) -> Result<(), Refusal> {
+    for Nrlc(price) in [deal.app.price, deal.dataset.price, deal.workerpool.price] {
+        require_price(price)?;
     }
+    require!(
+        stake_ratio <= STAKE_RATIO_LIMIT,
+        StakeRatioTooHigh {
+            workerpool: deal.workerpool.pointer,
+            ratio: stake_ratio,
+            limit: STAKE_RATIO_LIMIT
+        }
+    );
+    require_price(deal.worker_stake.0)?;
     require!(
         deal.trust <= U32_LIMIT,
         TrustTooHigh {
@@ -352,6 +384,17 @@ fn check_bounds(deal: &Deal) -> Result<(), Refusal> {
         ParamsTooLong {
             length: U256::from(length),
             limit: U256::from(PARAMS_LIMIT)
+        }
+    );
+    Ok(())
+}
+
+fn require_price(price: U256) -> Result<(), Refusal> {
+    require!(
+        price <= PRICE_LIMIT,
+        PriceTooLarge {
+            price,
+            limit: PRICE_LIMIT
         }
     );
     Ok(())

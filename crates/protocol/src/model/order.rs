@@ -1,10 +1,11 @@
-//! Orders in the twin: signing on chain, closing, and whether an order is signed at all.
+//! Orders in the twin: signing on chain, closing, taking all back at once, and whether an order is signed and good at all.
 
 use alloy_primitives::{Address, B256, U256};
 
 use super::{Call, Event, Hub, Outcome, Refusal, emit, refuse, require};
 use crate::abi::Hub as abi;
 use crate::ids::OrderHash;
+use crate::order::salt::{Lapse, Today, require_good};
 use crate::order::{
     AppOrder, AppOrderOperation, DatasetOrder, DatasetOrderOperation, Order, OrderKind,
     RequestOrder, RequestOrderOperation, Signed, WorkerpoolOrder, WorkerpoolOrderOperation,
@@ -16,7 +17,48 @@ pub(super) const VOLUME_LIMIT: U256 = U256::from_limbs([u64::MAX, u32::MAX as u6
 /// What to do with an order: sign (0) or close (1).
 const CLOSE: u8 = 1;
 
+/// What somebody said of all orders it ever signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Epoch {
+    /// Orders that name another epoch are over.
+    pub number: u64,
+    /// Whether orders that name none are refused.
+    pub unmarked_refused: bool,
+}
+
+/// The asset an order is about, as the order's marks see it. A request is about none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asset {
+    pub(super) address: Address,
+    pub(super) epoch: u64,
+    /// Of a workerpool: what a worker stakes and what the scheduler keeps, in percent.
+    pub(super) policy: (U256, U256),
+}
+
 impl Hub {
+    /// Takes back all orders of the caller that name its epoch, and, once asked to, refuses for ever all that name none.
+    pub fn raise_epoch(&mut self, call: Call, refuse_unmarked: bool) -> Outcome {
+        self.atomically(|hub| {
+            let signer = call.sender;
+            let epoch = hub.epochs.entry(signer).or_default();
+            epoch.number += 1;
+            epoch.unmarked_refused |= refuse_unmarked;
+            let Epoch {
+                number,
+                unmarked_refused,
+            } = *epoch;
+            emit!(
+                hub,
+                EpochRaised {
+                    signer,
+                    epoch: U256::from(number),
+                    unmarkedRefused: unmarked_refused
+                }
+            );
+            Ok(())
+        })
+    }
+
     /// Signs an app order on chain, or closes it.
     pub fn manage_app_order(&mut self, call: Call, operation: abi::AppOrderOperation) -> Outcome {
         let order = Signed::<AppOrder>::from(operation.order).order;
@@ -215,5 +257,64 @@ impl Hub {
             }
         );
         Ok(volume.saturating_sub(self.consumed(hash)))
+    }
+
+    /// What the order's salt says still holds.
+    pub(super) fn require_good<O: Order>(
+        &self,
+        time: u64,
+        order: &O,
+        hash: OrderHash,
+        signer: Address,
+        asset: Asset,
+    ) -> Result<(), Refusal> {
+        let epoch = self.epoch(signer);
+        let today = Today {
+            time,
+            signer_epoch: epoch.number,
+            refuses_unmarked: epoch.unmarked_refused,
+            asset_epoch: asset.epoch,
+            policy: asset.policy,
+        };
+        let Err(lapse) = require_good(order.salt(), O::KIND, &today) else {
+            return Ok(());
+        };
+        let hash = hash.0;
+        match lapse {
+            Lapse::Unknown(unknown) => refuse!(UnknownSalt {
+                orderHash: hash,
+                salt: unknown.salt
+            }),
+            Lapse::Expired { expiry, time } => refuse!(OrderExpired {
+                orderHash: hash,
+                expiry: U256::from(expiry),
+                time: U256::from(time)
+            }),
+            Lapse::EpochPassed { signed, current } => refuse!(OrderEpochPassed {
+                orderHash: hash,
+                signer,
+                signedEpoch: U256::from(signed),
+                currentEpoch: U256::from(current)
+            }),
+            Lapse::UnmarkedRefused => refuse!(UnmarkedOrderRefused {
+                orderHash: hash,
+                signer
+            }),
+            Lapse::AssetTransferred { signed, current } => refuse!(AssetTransferred {
+                orderHash: hash,
+                asset: asset.address,
+                signedEpoch: U256::from(signed),
+                currentEpoch: U256::from(current)
+            }),
+            Lapse::PolicyChanged {
+                worker_stake_ratio,
+                scheduler_reward_ratio,
+            } => refuse!(PolicyChanged {
+                orderHash: hash,
+                workerpool: asset.address,
+                stakeRatio: worker_stake_ratio,
+                rewardRatio: scheduler_reward_ratio
+            }),
+        }
     }
 }

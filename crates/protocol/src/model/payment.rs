@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Call, Hub, Outcome, Refusal, emit, refuse, require};
 use crate::abi::{Hub as abi, RLC};
-use crate::payment::KITTY;
+use crate::payment::{BURNT, KITTY};
 
 /// What an account has in the hub, in nRLC.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,6 +244,7 @@ impl Hub {
     pub fn recover(&mut self, call: Call) -> Outcome {
         self.atomically(|hub| {
             hub.require_owner(call)?;
+            hub.require_open()?;
             let delta = hub.token.balance(hub.address()).saturating_sub(hub.supply);
             hub.mint(hub.owner, delta)
         })
@@ -351,6 +352,7 @@ impl Hub {
     }
 
     fn give(&mut self, from: Address, to: Address, amount: U256) -> Result<(), Refusal> {
+        self.require_spender(to)?;
         require!(!from.is_zero() && !to.is_zero(), ZeroAddress {});
         self.debit(from, amount)?;
         self.credit(to, amount);
@@ -367,9 +369,19 @@ impl Hub {
 
     /// Token from `payer` to the hub, hub money to `target`.
     fn pull(&mut self, payer: Address, amount: U256, target: Address) -> Result<(), Refusal> {
+        self.require_spender(target)?;
         let address = self.address();
         self.token.transfer_from(address, payer, address, amount)?;
         self.mint(target, amount)
+    }
+
+    /// Neither the hub nor the kitty can spend what it has, so nobody gives them anything: it would be lost.
+    fn require_spender(&self, account: Address) -> Result<(), Refusal> {
+        require!(
+            account != self.address() && account != KITTY,
+            AccountCannotSpend { account }
+        );
+        Ok(())
     }
 
     fn mint(&mut self, account: Address, amount: U256) -> Result<(), Refusal> {
@@ -509,6 +521,14 @@ impl Hub {
                 amount
             }
         );
+    }
+
+    /// Pays out to nobody, of what was seized. Nothing is no payment.
+    pub(super) fn burn(&mut self, amount: U256, why: B256) -> Result<(), Refusal> {
+        if amount.is_zero() {
+            return Ok(());
+        }
+        self.reward(BURNT, amount, why)
     }
 
     fn unfreeze(&mut self, account: Address, amount: U256) -> Result<(), Refusal> {

@@ -20,7 +20,8 @@ const SCORE_LIMIT: U256 = U256::from_limbs([u64::MAX, 0, 0, 0]);
 
 impl Hub {
     /// Records the result and pays everybody. By the scheduler, once all winners revealed, or some did and the time
-    /// for it is over.
+    /// for it is over. When the scheduler stays silent, by a worker who revealed: it earns the scheduler's part of the
+    /// pot, and leaves the results empty, since the bytes can be found by their digest.
     pub fn finalize(
         &mut self,
         call: Call,
@@ -30,7 +31,10 @@ impl Hub {
     ) -> Outcome {
         self.atomically(|hub| {
             let (mut task, deal) = hub.require_revealing(id)?;
-            require_scheduler(call, &deal)?;
+            let by_worker = call.sender != deal.workerpool.owner;
+            if by_worker {
+                hub.require_workers_turn(call, id, &task, &deal)?;
+            }
             require_before_end(call, id, &task)?;
             require!(
                 task.reveal_counter == task.winner_counter
@@ -42,14 +46,26 @@ impl Hub {
                     deadline: U256::from(task.reveal_deadline),
                 }
             );
+            require!(
+                !by_worker || results.is_empty(),
+                ResultsNotAllowed {
+                    taskid: id.0,
+                    length: U256::from(results.len())
+                }
+            );
             require_callback_data(id, &deal, Digest(task.result_digest), &callback_data)?;
 
             hub.record(id, &mut task, &results, &callback_data)?;
             let contributors = hub.contributors(id, &task);
-            let settlement = Settlement::after_consensus(&deal, Nrlc(hub.kitty()), &contributors)
-                .ok_or(Refusal::Overflow)?;
+            let settlement = if by_worker {
+                Settlement::by_worker(&deal, &contributors)
+            } else {
+                Settlement::after_consensus(&deal, Nrlc(hub.kitty()), &contributors)
+            };
+            let settlement = settlement.ok_or(Refusal::Overflow)?;
             hub.settle(id, &deal, &settlement)?;
             hub.pay_workers(id, &deal, &settlement)?;
+            hub.reward(call.sender, settlement.scheduler.0, id.0)?;
 
             emit!(
                 hub,
@@ -61,6 +77,29 @@ impl Hub {
             hub.call_back(id, &deal, callback_data);
             Ok(())
         })
+    }
+
+    /// Only who revealed may step in for the scheduler, and only after the scheduler had its time.
+    fn require_workers_turn(
+        &self,
+        call: Call,
+        id: TaskId,
+        task: &Task,
+        deal: &Deal,
+    ) -> Result<(), Refusal> {
+        if self.contribution(id, call.sender).status != ContributionStatus::Proved {
+            return require_scheduler(call, deal);
+        }
+        let from = task.workers_turn();
+        require!(
+            from <= call.time,
+            WorkersTurnAhead {
+                taskid: id.0,
+                from: U256::from(from),
+                time: U256::from(call.time)
+            }
+        );
+        Ok(())
     }
 
     /// Contributes, reveals and finalizes in one step, for deals of trust 1, by an authorized worker. Stakes nothing
@@ -260,7 +299,7 @@ impl Hub {
                 );
             }
         }
-        self.reward(deal.workerpool.owner, settlement.scheduler.0, id.0)
+        Ok(())
     }
 
     fn set_score(&mut self, worker: Address, score: U256) {

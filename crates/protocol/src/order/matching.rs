@@ -3,7 +3,8 @@
 //! These are rules 00 to 1b of the hub's `matchOrders`, in the hub's order: what the orders say about each other.
 //! The rules after them (registered, signed, volume left) ask the chain; the market, the SDK and
 //! [`model`](crate::model) each ask it their own way. With no dataset in the request the "dataset order" is
-//! whatever the caller sends, usually [`DatasetOrder::default`]: its tag and restrictions count all the same.
+//! whatever the caller sends, usually [`DatasetOrder::default`]: nobody signed it, so its tag counts for nothing, and its
+//! restrictions can only keep the caller's own match from being made.
 
 use alloy_primitives::{Address, U256};
 
@@ -179,10 +180,15 @@ impl Mismatch {
 
 impl Match<'_> {
     /// What the deal will demand of the machine: the tags of app, dataset and request together, without the
-    /// dataset's framework bits.
+    /// dataset's framework bits. An order that offers no dataset demands nothing.
     #[must_use]
     pub fn tag(&self) -> Tag {
-        Tag(self.app.tag) | Tag(self.dataset.tag).without_framework() | Tag(self.request.tag)
+        let of_dataset = if self.has_dataset() {
+            Tag(self.dataset.tag).without_framework()
+        } else {
+            Tag::NONE
+        };
+        Tag(self.app.tag) | of_dataset | Tag(self.request.tag)
     }
 
     /// The trust of the deal: what the request asks for, at least 1.

@@ -116,28 +116,40 @@ impl Town {
                 pool.worker_stake_ratio = U256::from(stake_ratio);
                 pool.scheduler_reward_ratio = U256::from(reward_ratio);
             }
-            Deed::HandOver { entry, to } => *self.owner_mut(entry) = to,
+            Deed::HandOver { entry, to } => self.hand_over(entry, to),
         }
         Ok(Vec::new())
     }
 
-    fn owner_mut(&mut self, entry: Entry) -> &mut Address {
+    fn hand_over(&mut self, entry: Entry, to: Address) {
         let entries = &mut self.hub.entries;
-        let owner = match entry {
+        let found = match entry {
             Entry::App => entries
                 .apps
                 .get_mut(&self.app)
-                .map(|entry| &mut entry.owner),
+                .map(|entry| (&mut entry.owner, &mut entry.epoch)),
             Entry::Dataset => entries
                 .datasets
                 .get_mut(&self.dataset)
-                .map(|entry| &mut entry.owner),
+                .map(|entry| (&mut entry.owner, &mut entry.epoch)),
             Entry::Workerpool => entries
                 .workerpools
                 .get_mut(&self.workerpool)
-                .map(|entry| &mut entry.owner),
+                .map(|entry| (&mut entry.owner, &mut entry.epoch)),
         };
-        owner.expect("registered")
+        let (owner, epoch) = found.expect("registered");
+        *owner = to;
+        *epoch += 1;
+    }
+
+    /// How often an entry changed hands.
+    pub(crate) fn epoch_of(&self, entry: Entry) -> u64 {
+        let entries = &self.hub.entries;
+        match entry {
+            Entry::App => entries.apps[&self.app].epoch,
+            Entry::Dataset => entries.datasets[&self.dataset].epoch,
+            Entry::Workerpool => entries.workerpools[&self.workerpool].epoch,
+        }
     }
 
     pub(crate) fn owner_of(&self, entry: Entry) -> Address {

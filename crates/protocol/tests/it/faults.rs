@@ -232,6 +232,39 @@ impl World {
         self.verb(self.worker(0), verb)
     }
 
+    /// The first worker finishes in the scheduler's place, but for what is changed.
+    fn finishing(&self, task: TaskId, change: impl FnOnce(&mut abi::finalizeCall)) -> Try {
+        let mut verb = abi::finalizeCall {
+            taskid: task.0,
+            results: Bytes::new(),
+            resultsCallback: Bytes::new(),
+        };
+        change(&mut verb);
+        self.verb(self.worker(0), verb)
+    }
+
+    fn abandoning(&self, deal: DealId, index: u64) -> Try {
+        let verb = abi::abandonCall {
+            dealid: deal.0,
+            idx: U256::from(index),
+        };
+        self.verb(self.scheduler(), verb)
+    }
+
+    fn claiming_deal(&self, deal: DealId, from: u64) -> Try {
+        let verb = abi::claimDealCall {
+            dealid: deal.0,
+            from: U256::from(from),
+            count: U256::MAX,
+        };
+        self.verb(NOBODY, verb)
+    }
+
+    fn sealed(&mut self) {
+        let attempt = self.by_governor(abi::sealCall {});
+        self.done(attempt);
+    }
+
     fn reopening(&self, task: TaskId) -> Try {
         self.verb(self.scheduler(), abi::reopenCall { taskid: task.0 })
     }
@@ -480,6 +513,13 @@ impl World {
                 let taskid = vec![verb.taskid];
                 vec![hub("claimArray", abi::claimArrayCall { taskid }.verb())]
             }
+            Verb::abandon(verb) => {
+                let (dealid, idx) = (vec![verb.dealid], vec![verb.idx]);
+                vec![hub(
+                    "abandonArray",
+                    abi::abandonArrayCall { dealid, idx }.verb(),
+                )]
+            }
             _ => Vec::new(),
         }
     }
@@ -636,20 +676,29 @@ fn every_error_of_the_hub_has_its_fault() {
 
 /// Errors that stand in what a verb calls by name, and that it cannot answer with all the same; and why.
 const NOT_OF_THE_VERB: &[(&str, &[&str], &str)] = &[
-    ("deposit", &["ZeroAddress"], "the caller is somebody"),
+    (
+        "deposit",
+        &["ZeroAddress", "AccountCannotSpend"],
+        "the caller is somebody, and no account of the hub's",
+    ),
     ("recover", &["ZeroAddress"], "the hub has an owner"),
     ("matchOrders", PAYS_IN_ONLY, SAME_NAMES),
     ("sponsorMatchOrders", PAYS_IN_ONLY, SAME_NAMES),
     ("receiveApproval", &["ResultsTooLong"], SAME_NAMES),
     (
         "receiveApproval",
-        &["ZeroAddress", "AmountTooLarge", "TokenTransferFailed"],
+        &[
+            "ZeroAddress",
+            "AccountCannotSpend",
+            "AmountTooLarge",
+            "TokenTransferFailed",
+        ],
         "only a sound token can call it, and names a payer",
     ),
     (
         "initializeAndClaimArray",
-        &["TaskNotClaimable"],
-        "what was just started may be claimed",
+        &["InsufficientBalance"],
+        "nobody has contributed yet, so nothing is paid out",
     ),
     ("computeDealVolume", &["VolumeTooLarge"], NOT_ON_PAPER),
     ("verifySignature", &["InvalidSignatureLength"], NOT_ON_PAPER),
@@ -728,25 +777,42 @@ fn functions_of_the_hub() -> BTreeMap<String, String> {
         .map(|line| line.split("//").next().unwrap_or_default())
         .collect::<Vec<_>>()
         .join("\n");
+    let modifiers: Vec<_> = code
+        .split("modifier ")
+        .skip(1)
+        .filter_map(|part| part.split_once('('))
+        .map(|(name, _)| name)
+        .collect();
     let mut functions = BTreeMap::<String, String>::new();
     for part in code.split("function ").skip(1) {
-        let Some((name, rest)) = part.split_once('(') else {
-            continue;
-        };
-        let Some(open) = rest.find('{') else {
-            continue;
-        };
-        // Declared in an interface only.
-        if rest.find(';').is_some_and(|end| end < open) {
-            continue;
+        // A modifier begins where the function before it ends.
+        for (number, part) in part.split("modifier ").enumerate() {
+            let Some((name, rest)) = part.split_once('(') else {
+                continue;
+            };
+            let Some(open) = rest.find('{') else {
+                continue;
+            };
+            // Declared in an interface only.
+            if rest.find(';').is_some_and(|end| end < open) {
+                continue;
+            }
+            let mut depth = 0;
+            let end = rest[open..].find(|letter| {
+                depth += i32::from(letter == '{') - i32::from(letter == '}');
+                depth == 0
+            });
+            let body = &rest[open..open + end.expect("a body ends")];
+            let kept = functions.entry(name.to_owned()).or_default();
+            kept.push_str(body);
+            // What guards a function is part of it.
+            let guards = modifiers.iter().filter(|guard| {
+                number == 0 && rest[..open].split_whitespace().any(|word| word == **guard)
+            });
+            for guard in guards {
+                kept.push_str(&format!(" {guard}()"));
+            }
         }
-        let mut depth = 0;
-        let end = rest[open..].find(|letter| {
-            depth += i32::from(letter == '{') - i32::from(letter == '}');
-            depth == 0
-        });
-        let body = &rest[open..open + end.expect("a body ends")];
-        functions.entry(name.to_owned()).or_default().push_str(body);
     }
     functions
 }

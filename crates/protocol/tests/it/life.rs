@@ -11,8 +11,9 @@ use protocol::abi::Hub as abi;
 use protocol::contribution::{ContributionStatus, authorization_hash, hash, message_hash, seal};
 use protocol::deal::Deal;
 use protocol::model::Call;
+use protocol::order::salt::Policy;
 use protocol::order::{
-    AppOrderOperation, DatasetOrderOperation, Order, RequestOrderOperation, Tag,
+    AppOrderOperation, DatasetOrderOperation, MarkedSalt, Order, RequestOrderOperation, Tag,
     WorkerpoolOrderOperation,
 };
 use protocol::payment::Nrlc;
@@ -22,12 +23,20 @@ use protocol::{DealId, TaskId};
 
 use crate::deed::{Deed, Entry};
 use crate::people::Person;
-use crate::town::{GLUTTON, GROUP, INTRUDER, LISTENER, Orders, QUARRELLER, Town, Verb, WALLET};
+use crate::town::{
+    GLUTTON, GROUP, INTRUDER, LISTENER, Orders, QUARRELLER, START, Town, Verb, WALLET,
+};
 
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
     Wait {
         secs: u64,
+    },
+    /// Until something about a task changes, or the second before.
+    WaitFor {
+        task: usize,
+        moment: Moment,
+        early: bool,
     },
     Deposit {
         who: usize,
@@ -118,6 +127,11 @@ pub(crate) enum Act {
         deal: usize,
         fault: u8,
     },
+    /// Somebody takes all orders back that name the epoch.
+    RaiseEpoch {
+        who: usize,
+        refuse_unmarked: bool,
+    },
     /// What is registered changes hands.
     HandOver {
         entry: Entry,
@@ -166,8 +180,31 @@ pub(crate) enum Act {
         with_data: bool,
         fault: u8,
     },
+    /// A worker finishes in the scheduler's place.
+    Finish {
+        task: usize,
+        worker: usize,
+        right: bool,
+        with_data: bool,
+        with_results: bool,
+    },
+    /// The scheduler gives a task up.
+    Abandon {
+        deal: usize,
+        index: u64,
+        right: bool,
+    },
+    AbandonAll {
+        deal: usize,
+        uneven: bool,
+    },
     Claim {
         task: usize,
+    },
+    ClaimDeal {
+        deal: usize,
+        from: u64,
+        count: u64,
     },
     ClaimAll {
         initialize: bool,
@@ -189,11 +226,23 @@ pub(crate) enum Act {
         to: usize,
         right: bool,
     },
+    Seal {
+        right: bool,
+    },
     /// Verbs that nobody is allowed, or that come too late.
     Meddle {
         kind: u8,
         right: bool,
     },
+}
+
+/// When what may be done about a task changes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Moment {
+    ContributionsEnd,
+    RevealsEnd,
+    WorkersTurn,
+    End,
 }
 
 /// What goes along with a payment through the token.
@@ -215,6 +264,17 @@ pub(crate) struct Wish {
     dataset: bool,
     callback: usize,
     enclave: bool,
+    marks: Option<Marks>,
+}
+
+/// What the four orders of a wish say in their salts.
+#[derive(Debug, Clone)]
+pub(crate) struct Marks {
+    /// The conditions, as far as each kind of order can have them.
+    flags: u8,
+    /// Which of the four orders is wrong about one of them, and how; see [`Town::mark`].
+    whose: u8,
+    wrong: u8,
 }
 
 /// Who may be called back: nobody, who hears it, who fails in some way, who has no code, and who means no harm.
@@ -245,9 +305,10 @@ fn wish() -> impl Strategy<Value = Wish> {
         any::<bool>(),
         prop_oneof![4 => Just(0_usize), 3 => 1..CALLBACKS.len()],
         prop::bool::weighted(0.2),
+        prop::option::weighted(0.4, marks()),
     )
         .prop_map(
-            |(salt, trust, volume, price, dataset, callback, enclave)| Wish {
+            |(salt, trust, volume, price, dataset, callback, enclave, marks)| Wish {
                 salt,
                 trust,
                 volume,
@@ -255,11 +316,21 @@ fn wish() -> impl Strategy<Value = Wish> {
                 dataset,
                 callback,
                 enclave,
+                marks,
             },
         )
 }
 
-/// A whole life: a deal or two to begin with, then anything.
+fn marks() -> impl Strategy<Value = Marks> {
+    let wrong = prop_oneof![3 => Just(0_u8), 1 => 1_u8..10];
+    (0_u8..16, 0_u8..4, wrong).prop_map(|(flags, whose, wrong)| Marks {
+        flags,
+        whose,
+        wrong,
+    })
+}
+
+/// A whole life: a deal or two to begin with, on a hub that may be sealed already, then anything.
 pub(crate) fn life(
     acts: impl Into<prop::collection::SizeRange>,
 ) -> impl Strategy<Value = Vec<Act>> {
@@ -274,10 +345,15 @@ pub(crate) fn life(
         ]
     });
     (
+        prop::bool::weighted(0.15),
         prop::collection::vec(begin, 1..3),
         prop::collection::vec(act(), acts),
     )
-        .prop_map(|(begin, acts)| begin.into_iter().flatten().chain(acts).collect())
+        .prop_map(|(sealed, begin, acts)| {
+            let seal = sealed.then_some(Act::Seal { right: true });
+            let begin = begin.into_iter().flatten();
+            seal.into_iter().chain(begin).chain(acts).collect()
+        })
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -290,20 +366,28 @@ fn act() -> impl Strategy<Value = Act> {
     let mostly = || prop::bool::weighted(0.9);
     let seldom = || prop::bool::weighted(0.1);
     let fault = prop_oneof![9 => Just(0_u8), 1 => 1_u8..6];
+    let moment = prop_oneof![
+        1 => Just(Moment::ContributionsEnd),
+        3 => Just(Moment::RevealsEnd),
+        3 => Just(Moment::WorkersTurn),
+        2 => Just(Moment::End),
+    ];
     prop_oneof![
-        3 => prop_oneof![8 => 1_u64..200, 3 => Just(600_u64), 1 => Just(2_100_u64), 1 => Just(3_000_u64)]
+        3 => prop_oneof![8 => 1_u64..200, 1 => Just(600_u64), 1 => Just(2_100_u64), 1 => Just(3_000_u64)]
             .prop_map(|secs| Act::Wait { secs }),
+        3 => (task.clone(), moment, prop::bool::weighted(0.2))
+            .prop_map(|(task, moment, early)| Act::WaitFor { task, moment, early }),
         1 => (who.clone(), amount.clone()).prop_map(|(who, amount)| Act::Deposit { who, amount }),
         1 => (who.clone(), amount.clone()).prop_map(|(who, amount)| Act::Withdraw { who, amount }),
         3 => money(),
         2 => order(),
-        1 => governing(),
+        2 => governing(),
         1 => (who.clone(), whom.clone(), amount.clone()).prop_map(|(from, to, amount)| Act::Transfer { from, to, amount }),
         1 => (who.clone(), whom.clone(), amount.clone())
             .prop_map(|(owner, spender, amount)| Act::Approve { owner, spender, amount }),
         1 => (who.clone(), who, whom, amount)
             .prop_map(|(spender, from, to, amount)| Act::TransferFrom { spender, from, to, amount }),
-        7 => (wish(), prop_oneof![2 => Just(0_u8), 1 => 1_u8..61], any::<bool>())
+        7 => (wish(), prop_oneof![2 => Just(0_u8), 1 => 1_u8..62], any::<bool>())
             .prop_map(|(wish, fault, sponsored)| Act::Match { wish, fault, sponsored }),
         2 => (wish(), 0_u8..4, prop::bool::weighted(0.2), mostly(), any::<bool>())
             .prop_map(|(wish, kind, close, right, by_stranger)| Act::Manage { wish, kind, close, right, by_stranger }),
@@ -321,7 +405,15 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (task.clone(), worker, digest, seldom(), any::<bool>(), fault)
             .prop_map(|(task, worker, digest, odd_enclave, with_data, fault)|
                 Act::ContributeAndFinalize { task, worker, digest, odd_enclave, with_data, fault }),
-        2 => task.prop_map(|task| Act::Claim { task }),
+        5 => (task.clone(), 0_usize..5, mostly(), any::<bool>(), prop::bool::weighted(0.2))
+            .prop_map(|(task, worker, right, with_data, with_results)|
+                Act::Finish { task, worker, right, with_data, with_results }),
+        1 => (0_usize..3, prop_oneof![9 => 0_u64..3, 1 => 0_u64..10], mostly())
+            .prop_map(|(deal, index, right)| Act::Abandon { deal, index, right }),
+        1 => (0_usize..3, seldom()).prop_map(|(deal, uneven)| Act::AbandonAll { deal, uneven }),
+        3 => task.prop_map(|task| Act::Claim { task }),
+        2 => (0_usize..3, prop_oneof![9 => 0_u64..3, 1 => 0_u64..10], prop_oneof![3 => 0_u64..4, 1 => Just(u64::MAX)])
+            .prop_map(|(deal, from, count)| Act::ClaimDeal { deal, from, count }),
         1 => (any::<bool>(), 0_usize..3).prop_map(|(initialize, deal)| Act::ClaimAll { initialize, deal }),
         1 => (any::<bool>(), mostly()).prop_map(|(set, right)| Act::Broker { set, right }),
         1 => (prop_oneof![1_u64..1_000, any::<u64>()], mostly()).prop_map(|(secs, right)| Act::Category { secs, right }),
@@ -344,7 +436,7 @@ fn money() -> impl Strategy<Value = Act> {
     let amount = prop_oneof![3 => 0_u64..50_000_000_000, 1 => any::<u64>()];
     let errand = prop_oneof![
         2 => Just(Errand::None),
-        5 => (wish(), prop_oneof![2 => Just(0_u8), 1 => 1_u8..61]).prop_map(|(wish, fault)| Errand::Match { wish, fault }),
+        5 => (wish(), prop_oneof![2 => Just(0_u8), 1 => 1_u8..62]).prop_map(|(wish, fault)| Errand::Match { wish, fault }),
         1 => Just(Errand::Unsupported),
         1 => (0_usize..400).prop_map(|length| Errand::Cut { length }),
     ];
@@ -376,8 +468,11 @@ fn order() -> impl Strategy<Value = Act> {
     prop_oneof![
         1 => (wish(), 0_u8..4).prop_map(|(wish, kind)| Act::Broadcast { wish, kind }),
         2 => (wish(), 0_usize..3, 0_u8..16).prop_map(|(wish, deal, fault)| Act::Lend { wish, deal, fault }),
-        2 => (entry, 0_usize..9).prop_map(|(entry, to)| Act::HandOver { entry, to }),
-        2 => (prop_oneof![0_u64..200, Just(0)], 0_u64..101)
+        // The first three are who had what is registered in the beginning, so that it comes back, too.
+        2 => (entry, prop_oneof![0_usize..9, 0_usize..3]).prop_map(|(entry, to)| Act::HandOver { entry, to }),
+        1 => (0_usize..9, prop::bool::weighted(0.3))
+            .prop_map(|(who, refuse_unmarked)| Act::RaiseEpoch { who, refuse_unmarked }),
+        2 => (prop_oneof![4 => 0_u64..200, 1 => Just(0), 1 => Just(30), 1 => Just(1_000)], prop_oneof![4 => 0_u64..101, 1 => Just(1)])
             .prop_map(|(stake_ratio, reward_ratio)| Act::Policy { stake_ratio, reward_ratio }),
     ]
 }
@@ -386,9 +481,10 @@ fn order() -> impl Strategy<Value = Act> {
 fn governing() -> impl Strategy<Value = Act> {
     let often = || prop::bool::weighted(0.8);
     prop_oneof![
-        3 => (prop_oneof![Just(0_u64), Just(200_000), Just(1_000_000)], often())
+        3 => (prop_oneof![Just(0_u64), Just(49_999), Just(50_000), Just(200_000), Just(2_000_000), Just(2_000_001)], often())
             .prop_map(|(gas, right)| Act::CallbackGas { gas, right }),
-        1 => (0_usize..9, often()).prop_map(|(to, right)| Act::Crown { to, right }),
+        1 => often().prop_map(|right| Act::Seal { right }),
+        1 => (0_usize..10, often()).prop_map(|(to, right)| Act::Crown { to, right }),
         2 => (0_u8..8, often()).prop_map(|(kind, right)| Act::Meddle { kind, right }),
     ]
 }
@@ -403,6 +499,29 @@ fn digest(number: u8) -> Digest {
 }
 
 impl Town {
+    /// Lets the time pass that an act waits for.
+    pub(crate) fn wait(&mut self, act: &Act) {
+        match *act {
+            Act::Wait { secs } => self.time += secs,
+            Act::WaitFor {
+                task,
+                moment,
+                early,
+            } => {
+                let task = self.task_number(task, TaskStatus::Revealing);
+                let task = self.hub.task(task);
+                let until = match moment {
+                    Moment::ContributionsEnd => task.contribution_deadline,
+                    Moment::RevealsEnd => task.reveal_deadline,
+                    Moment::WorkersTurn => task.workers_turn(),
+                    Moment::End => task.final_deadline,
+                };
+                self.time = self.time.max(until.saturating_sub(u64::from(early)));
+            }
+            _ => {}
+        }
+    }
+
     /// The deed an act means now, if it is one.
     pub(crate) fn deed_of(&self, act: &Act) -> Option<(Call, Deed)> {
         let (sender, deed) = match *act {
@@ -458,6 +577,7 @@ impl Town {
     fn verb_of(&self, act: &Act) -> Option<(Address, abi::HubCalls)> {
         Some(match *act {
             Act::Wait { .. }
+            | Act::WaitFor { .. }
             | Act::PayIn { .. }
             | Act::Donate { .. }
             | Act::HandOver { .. }
@@ -566,9 +686,19 @@ impl Town {
             }
             Act::Crown { to, right } => {
                 let verb = abi::transferOwnershipCall {
-                    newOwner: self.payer(to),
+                    newOwner: self.payee(to),
                 };
                 (self.governor_if(right), verb.verb())
+            }
+            Act::Seal { right } => (self.governor_if(right), abi::sealCall {}.verb()),
+            Act::RaiseEpoch {
+                who,
+                refuse_unmarked,
+            } => {
+                let verb = abi::raiseEpochCall {
+                    refuseUnmarked: refuse_unmarked,
+                };
+                (self.payer(who), verb.verb())
             }
             Act::Meddle { kind, right } => self.meddling(kind, right),
             Act::Deposit { who, amount } => (
@@ -795,6 +925,68 @@ impl Town {
                 }
                 (worker, verb.verb())
             }
+            Act::Finish {
+                task,
+                worker,
+                right,
+                with_data,
+                with_results,
+            } => {
+                let id = self.task_number(task, TaskStatus::Revealing);
+                let task = self.hub.task(id);
+                let proved = |worker: &&Address| {
+                    self.hub.contribution(id, **worker).status == ContributionStatus::Proved
+                };
+                let finisher = task.contributors.iter().find(proved).copied();
+                let with_data = with_data || self.has_callback(id);
+                let found = (0..3).find(|number| digest(*number).0 == task.result_digest);
+                let verb = abi::finalizeCall {
+                    taskid: id.0,
+                    results: vec![b'r'; usize::from(with_results)].into(),
+                    resultsCallback: if with_data {
+                        data(found.unwrap_or(0))
+                    } else {
+                        Bytes::new()
+                    },
+                };
+                let finisher = finisher.filter(|_| right);
+                (finisher.unwrap_or(self.worker(worker)), verb.verb())
+            }
+            Act::Abandon { deal, index, right } => {
+                let (dealid, first) = self.deal_number(deal);
+                let verb = abi::abandonCall {
+                    dealid: dealid.0,
+                    idx: first + U256::from(index),
+                };
+                (self.scheduler_of_deal(dealid, right), verb.verb())
+            }
+            Act::AbandonAll { deal, uneven } => {
+                let (dealid, first) = self.deal_number(deal);
+                let size = self
+                    .hub
+                    .deals
+                    .get(&dealid)
+                    .map_or(1, |deal| deal.bot_size.to::<u64>());
+                let verb = abi::abandonArrayCall {
+                    dealid: vec![dealid.0; size as usize + usize::from(uneven)],
+                    idx: (0..size).map(|index| first + U256::from(index)).collect(),
+                };
+                (self.scheduler_of_deal(dealid, true), verb.verb())
+            }
+            Act::ClaimDeal { deal, from, count } => {
+                let (dealid, first) = self.deal_number(deal);
+                let verb = abi::claimDealCall {
+                    dealid: dealid.0,
+                    from: first + U256::from(from),
+                    // Nothing may overflow.
+                    count: if count == u64::MAX {
+                        U256::MAX
+                    } else {
+                        U256::from(count)
+                    },
+                };
+                (self.requester.address, verb.verb())
+            }
             Act::Claim { task } => (
                 self.requester.address,
                 abi::claimCall {
@@ -905,8 +1097,8 @@ impl Town {
                     datasetregistry: stranger,
                     workerpoolregistry: stranger,
                 };
-                // The owner's own changes of registries are beyond the twin.
-                (stranger_to(self.hub.owner, self), verb.verb())
+                // The owner's own changes of registries are beyond the twin, as long as they are possible.
+                (self.governor_if(right && self.hub.sealed), verb.verb())
             }
             2 => {
                 let worker = stranger;
@@ -988,6 +1180,16 @@ impl Town {
         }
     }
 
+    fn scheduler_of_deal(&self, deal: DealId, right: bool) -> Address {
+        let deal = self.hub.deals.get(&deal);
+        let scheduler = deal.map_or(self.scheduler.address, |deal| deal.workerpool.owner);
+        if right {
+            scheduler
+        } else {
+            stranger_to(scheduler, self)
+        }
+    }
+
     /// The `number`th newest deal and its first index; one that is none if there are not so many.
     fn deal_number(&self, number: usize) -> (DealId, U256) {
         let mut deals: Vec<_> = self.hub.deals.iter().collect();
@@ -1044,6 +1246,9 @@ impl Town {
             orders.request.dataset = Address::ZERO;
             orders.request.datasetmaxprice = U256::ZERO;
         }
+        if let Some(marks) = &wish.marks {
+            self.mark(&mut orders, marks, wish.salt);
+        }
         orders.request.callback = CALLBACKS[wish.callback];
         if wish.enclave {
             orders.app.tag = Tag::TEE.0;
@@ -1051,6 +1256,59 @@ impl Town {
             orders.request.tag = Tag::TEE.0;
         }
         orders
+    }
+
+    /// Gives the orders salts that hold at this moment, but for one that does not.
+    fn mark(&self, orders: &mut Orders, marks: &Marks, random: u8) {
+        let asset = |entry: Entry| (self.owner_of(entry), Some(self.epoch_of(entry)));
+        let pool = self.hub.entries.workerpools[&self.workerpool];
+        let salts = [
+            (&mut orders.app.salt, asset(Entry::App)),
+            (&mut orders.dataset.salt, asset(Entry::Dataset)),
+            (&mut orders.workerpool.salt, asset(Entry::Workerpool)),
+            (&mut orders.request.salt, (self.requester.address, None)),
+        ];
+        for (kind, (salt, (signer, asset_epoch))) in (0_u8..).zip(salts) {
+            let is_pool = kind == 2;
+            let has = |flag: u8| marks.flags & flag != 0;
+            let small = |number: u64| u32::try_from(number).expect("a life is short");
+            let mut marked = MarkedSalt {
+                expiry: has(1).then_some(START + 5_000),
+                signer_epoch: has(2).then(|| small(self.hub.epoch(signer).number)),
+                asset_epoch: asset_epoch.filter(|_| has(4)).map(small),
+                policy: (is_pool && has(8)).then(|| Policy {
+                    worker_stake_ratio: pool.worker_stake_ratio.to(),
+                    scheduler_reward_ratio: pool.scheduler_reward_ratio.to(),
+                }),
+                random: [random; 12],
+            };
+            let wrong = if marks.whose == kind { marks.wrong } else { 0 };
+            match wrong {
+                1 => marked.expiry = Some(self.time),
+                2 => marked.expiry = Some(self.time + 1),
+                3 => marked.signer_epoch = Some(small(self.hub.epoch(signer).number) + 1),
+                4 => marked.asset_epoch = asset_epoch.map(|epoch| small(epoch) + 1),
+                5 => {
+                    if let Some(policy) = &mut marked.policy {
+                        policy.worker_stake_ratio += 1;
+                    }
+                }
+                6 => {
+                    if let Some(policy) = &mut marked.policy {
+                        policy.scheduler_reward_ratio += 1;
+                    }
+                }
+                _ => {}
+            }
+            *salt = marked.make().expect("small numbers");
+            match wrong {
+                7 => salt[4] = 2,
+                8 => salt[5] |= 16,
+                // On a request or an offer that has no policy to name.
+                9 => salt[5] |= 12,
+                _ => {}
+            }
+        }
     }
 
     /// A match with one thing broken, or none.
@@ -1117,6 +1375,8 @@ impl Town {
             38 => request.beneficiary = Address::ZERO,
             39 => app.datasetrestrict = dataset.dataset,
             40 => workerpool.trust = U256::from(1_u64 << 32),
+            // Counts where there is a dataset.
+            61 => dataset.tag = Tag::GPU.0,
             _ => {}
         }
         let mut verb = self.matching(&orders);

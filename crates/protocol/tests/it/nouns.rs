@@ -24,12 +24,14 @@ pub(crate) enum Noun {
     Allowance(Address, Address),
     /// How much of an order is used up, and who signed it on chain.
     Order(OrderHash),
+    /// Up to which epoch somebody's orders are taken back.
+    Epoch(Address),
     Deal(DealId),
     /// A task and all its contributions.
     Task(TaskId),
-    /// Owner, categories, broker of enclaves, gas for callbacks.
+    /// Owner, categories, broker of enclaves, gas for callbacks, seal.
     Governance,
-    /// Who owns what is registered, and the workerpool's policy.
+    /// Who owns what is registered, how often it changed hands, and the workerpool's policy.
     Entries,
     /// What somebody holds of the token.
     Held(Address),
@@ -58,6 +60,7 @@ pub(crate) fn changed(before: &Hub, after: &Hub) -> BTreeSet<Noun> {
     );
     nouns.extend(differing(&before.consumed, &after.consumed).map(Noun::Order));
     nouns.extend(differing(&before.presigned, &after.presigned).map(Noun::Order));
+    nouns.extend(differing(&before.epochs, &after.epochs).map(Noun::Epoch));
     nouns.extend(differing(&before.deals, &after.deals).map(Noun::Deal));
     nouns.extend(differing(&before.tasks, &after.tasks).map(Noun::Task));
     nouns.extend(
@@ -65,11 +68,13 @@ pub(crate) fn changed(before: &Hub, after: &Hub) -> BTreeSet<Noun> {
     );
     if (
         before.owner,
+        before.sealed,
         before.enclave_broker,
         before.callback_gas,
         before.categories.len(),
     ) != (
         after.owner,
+        after.sealed,
         after.enclave_broker,
         after.callback_gas,
         after.categories.len(),
@@ -157,6 +162,16 @@ pub(crate) fn compare(law: &mut impl Law, hub: &Hub, noun: Noun) -> Result<(), T
             let shown = law.view(&abi::viewPresignedCall { id });
             prop_assert_eq!(held, shown, "who signed {}", order);
         }
+        Noun::Epoch(signer) => {
+            let held = hub.epoch(signer);
+            let shown = law.view(&abi::viewEpochCall { signer });
+            prop_assert_eq!(
+                (U256::from(held.number), held.unmarked_refused),
+                (shown.epoch, shown.unmarkedRefused),
+                "epoch of {}",
+                signer
+            );
+        }
         Noun::Deal(id) => {
             let shown = law.view(&abi::viewDealCall { dealid: id.0 });
             prop_assert_eq!(hub.deals.get(&id), Some(&Deal::from(shown)), "deal {}", id);
@@ -164,6 +179,7 @@ pub(crate) fn compare(law: &mut impl Law, hub: &Hub, noun: Noun) -> Result<(), T
         Noun::Task(id) => compare_task(law, hub, id)?,
         Noun::Governance => {
             prop_assert_eq!(hub.owner, law.view(&abi::ownerCall {}), "owner");
+            prop_assert_eq!(hub.sealed, law.view(&abi::isSealedCall {}), "seal");
             prop_assert_eq!(
                 hub.enclave_broker,
                 law.view(&abi::teebrokerCall {}),
@@ -225,25 +241,27 @@ fn compare_entries(law: &mut impl Law, hub: &Hub) -> Result<(), TestCaseError> {
         .entries
         .apps
         .iter()
-        .map(|(at, entry)| (*at, entry.owner));
+        .map(|(at, entry)| (*at, entry.owner, entry.epoch));
     let datasets = hub
         .entries
         .datasets
         .iter()
-        .map(|(at, entry)| (*at, entry.owner));
+        .map(|(at, entry)| (*at, entry.owner, entry.epoch));
     let pools = hub
         .entries
         .workerpools
         .iter()
-        .map(|(at, entry)| (*at, entry.owner));
+        .map(|(at, entry)| (*at, entry.owner, entry.epoch));
     let owners = apps
         .map(|entry| (at.app_registry, entry))
         .chain(datasets.map(|entry| (at.dataset_registry, entry)))
         .chain(pools.map(|entry| (at.workerpool_registry, entry)));
-    for (registry, (entry, owner)) in owners {
+    for (registry, (entry, owner, epoch)) in owners {
         // The three registries are alike.
         let shown = law.view_of(registry, &AppRegistry::ownerOfEntryCall { entry });
         prop_assert_eq!(owner, shown, "owner of {}", entry);
+        let shown = law.view_of(registry, &AppRegistry::epochOfCall { entry });
+        prop_assert_eq!(U256::from(epoch), shown, "transfers of {}", entry);
     }
     for (at, held) in &hub.entries.workerpools {
         let shown = (

@@ -98,18 +98,10 @@ impl Town {
             owner,
         };
         let entries = &mut town.hub.entries;
-        entries.apps.insert(
-            app,
-            App {
-                owner: town.app_owner.address,
-            },
-        );
-        entries.datasets.insert(
-            dataset,
-            Dataset {
-                owner: town.dataset_owner.address,
-            },
-        );
+        entries.apps.insert(app, App::new(town.app_owner.address));
+        entries
+            .datasets
+            .insert(dataset, Dataset::new(town.dataset_owner.address));
         entries
             .workerpools
             .insert(workerpool, Workerpool::new(town.scheduler.address));
@@ -145,11 +137,13 @@ impl Town {
         town
     }
 
-    /// A town on paper, without a chain.
+    /// A town on paper, without a chain; its hub is not sealed yet.
     pub(crate) fn on_paper() -> Self {
         let deployer = Person::deployer().address;
         let deployment = protocol::deployment::plan(31_337, deployer).deployment;
-        Self::new(&deployment, [0xaa, 0xdd, 0xbb].map(Address::repeat_byte))
+        let mut town = Self::new(&deployment, [0xaa, 0xdd, 0xbb].map(Address::repeat_byte));
+        town.hub.sealed = false;
+        town
     }
 
     /// The same, and everybody has deposited 500 RLC.
@@ -208,6 +202,7 @@ impl Town {
             self.broker.address,
             self.hub.address(),
             protocol::payment::KITTY,
+            protocol::payment::BURNT,
             Address::ZERO,
         ]);
         accounts.extend(STRANGERS);

@@ -4,10 +4,12 @@ use alloy_primitives::{B256, Bytes, U256};
 use protocol::abi::Hub as abi;
 use protocol::contribution::ContributionStatus;
 use protocol::model::Refusal;
-use protocol::payment::{KITTY, Nrlc};
+use protocol::order::MarkedSalt;
+use protocol::payment::{BURNT, KITTY, Nrlc};
 use protocol::result::Digest;
 use protocol::task::TaskStatus;
 
+use crate::deed::{Deed, Entry};
 use crate::town::{T, Town};
 
 const TRUTH: Digest = Digest(B256::repeat_byte(1));
@@ -133,7 +135,11 @@ fn a_task_nobody_finished_is_refunded_and_feeds_the_kitty() {
     refused(town.claim(tasks[1]), "TaskNotClaimable");
 
     assert_eq!(gain(&town, &town.requester), 0);
-    assert_eq!(gain(&town, &town.workers[0]), 0, "right or wrong");
+    assert_eq!(
+        gain(&town, &town.workers[0]),
+        0,
+        "right or wrong, nobody knows"
+    );
     assert_eq!(gain(&town, &town.scheduler), -6_000);
     assert_eq!(town.money(KITTY).1, Nrlc::rlc(6).0);
     assert_eq!(town.money(town.requester.address).1, U256::ZERO);
@@ -193,6 +199,217 @@ fn a_task_whose_winners_stay_silent_is_reopened_and_they_pay_for_it() {
     town.finalize(task).expect("all revealed");
     assert_eq!(gain(&town, &town.workers[0]), -3_000);
     assert_eq!(gain(&town, &town.workers[1]), 12_870);
+}
+
+#[test]
+fn a_worker_finishes_for_a_silent_scheduler_and_earns_what_the_scheduler_would_have() {
+    let mut town = Town::funded();
+    // Something is in the kitty, and stays there.
+    let (_, lost) = town.deal(&town.orders(100, 1));
+    town.time += 10 * T;
+    town.claim(lost[0]).expect("the time is over");
+    let mut orders = town.orders(3, 1);
+    orders.request.salt = B256::repeat_byte(7);
+    orders.app.salt = B256::repeat_byte(7);
+    orders.dataset.salt = B256::repeat_byte(7);
+    orders.workerpool.salt = B256::repeat_byte(7);
+    let (_, tasks) = town.deal(&orders);
+    let task = tasks[0];
+    town.contribute(0, task, TRUTH).expect("authorized");
+    town.contribute(1, task, TRUTH).expect("authorized");
+    town.reveal(0, task, TRUTH).expect("what was sealed");
+
+    let finish = |results: &'static [u8]| abi::finalizeCall {
+        taskid: task.0,
+        results: Bytes::from_static(results),
+        resultsCallback: Bytes::new(),
+    };
+    let (finisher, silent) = (town.workers[0].address, town.workers[1].address);
+    refused(town.play(finisher, finish(b"")), "WorkersTurnAhead");
+    town.time += 2 * T + T / 2;
+    refused(town.play(silent, finish(b"")), "NotTheWorkerpoolOwner");
+    refused(town.play(finisher, finish(b"{}")), "ResultsNotAllowed");
+    town.play(finisher, finish(b"")).expect("half a T is over");
+
+    let finished = town.hub.task(task);
+    assert_eq!(finished.status, TaskStatus::Completed);
+    assert_eq!(finished.result_digest, TRUTH.0);
+    assert!(finished.results.is_empty());
+    // The pot is 10 + 3, all of it for the only one who revealed: 12.87 by weight, and the scheduler's 0.13.
+    assert_eq!(gain(&town, &town.workers[0]), 13_000);
+    assert_eq!(gain(&town, &town.workers[1]), -3_000);
+    assert_eq!(gain(&town, &town.scheduler), -3_000, "of the lost task");
+    assert_eq!(town.hub.kitty(), Nrlc::rlc(3).0);
+    assert_eq!(town.hub.score(silent), U256::ZERO);
+    assert_eq!(town.hub.score(finisher), U256::ONE);
+}
+
+#[test]
+fn giving_a_task_up_costs_a_tenth_of_the_stake_or_all_of_it_where_somebody_came() {
+    let mut town = Town::funded();
+    let (deal, tasks) = town.deal(&town.orders(100, 3));
+    let give_up = |index: u64| abi::abandonCall {
+        dealid: deal.0,
+        idx: U256::from(index),
+    };
+    let (scheduler, requester) = (town.scheduler.address, town.requester.address);
+    refused(town.play(requester, give_up(0)), "NotTheWorkerpoolOwner");
+    town.play(scheduler, give_up(0)).expect("in time");
+    assert_eq!(town.hub.task(tasks[0]).status, TaskStatus::Failed);
+    assert_eq!(town.money(requester).1, Nrlc::rlc(26).0, "refunded at once");
+    assert_eq!(gain(&town, &town.scheduler), -300);
+    assert_eq!(town.money(BURNT).0, Nrlc::nrlc(300_000_000).0);
+
+    town.contribute(0, tasks[1], TRUTH).expect("authorized");
+    town.contribute(1, tasks[1], LIE).expect("authorized");
+    town.play(scheduler, give_up(1)).expect("no consensus");
+    assert_eq!(gain(&town, &town.scheduler), -300 - 3_000);
+    assert_eq!(gain(&town, &town.workers[0]), 1_350);
+    assert_eq!(gain(&town, &town.workers[1]), 1_350, "nobody says who lied");
+    assert_eq!(town.money(BURNT).0, Nrlc::nrlc(600_000_000).0);
+    assert_eq!(gain(&town, &town.requester), 0);
+
+    town.time += 7 * T;
+    refused(
+        town.play(scheduler, give_up(2)),
+        "ContributionDeadlineReached",
+    );
+}
+
+#[test]
+fn a_claim_takes_from_the_silent_and_the_wrong_for_those_who_revealed() {
+    let mut town = Town::funded();
+    let (_, tasks) = town.deal(&town.orders(3, 1));
+    let task = tasks[0];
+    town.contribute(0, task, TRUTH).expect("authorized");
+    town.contribute(1, task, LIE).expect("authorized");
+    town.contribute(2, task, TRUTH).expect("authorized");
+    town.contribute(3, task, TRUTH).expect("authorized");
+    town.reveal(0, task, TRUTH).expect("what was sealed");
+    town.time += 10 * T;
+    town.claim(task).expect("the time is over");
+    let gains: Vec<_> = town
+        .workers
+        .iter()
+        .map(|worker| gain(&town, worker))
+        .collect();
+    assert_eq!(gains, [9_000, -3_000, -3_000, -3_000]);
+    assert_eq!(gain(&town, &town.requester), 0);
+    assert_eq!(gain(&town, &town.scheduler), -3_000);
+    assert!(town.money(BURNT).0.is_zero());
+    assert!(town.hub.scores.values().all(U256::is_zero));
+}
+
+#[test]
+fn where_nobody_revealed_the_silent_winners_stakes_are_burnt_and_the_outvoted_go_free() {
+    let mut town = Town::funded();
+    let (_, tasks) = town.deal(&town.orders(3, 1));
+    let task = tasks[0];
+    town.contribute(0, task, TRUTH).expect("authorized");
+    town.contribute(1, task, LIE).expect("authorized");
+    town.contribute(2, task, TRUTH).expect("authorized");
+    town.contribute(3, task, TRUTH).expect("authorized");
+    town.time += 10 * T;
+    town.claim(task).expect("the time is over");
+    let gains: Vec<_> = town
+        .workers
+        .iter()
+        .map(|worker| gain(&town, worker))
+        .collect();
+    assert_eq!(gains, [-3_000, 0, -3_000, -3_000]);
+    assert_eq!(town.money(BURNT).0, Nrlc::rlc(9).0);
+    assert_eq!(gain(&town, &town.requester), 0, "never to who pays");
+    assert_eq!(gain(&town, &town.scheduler), -3_000, "nor to the pool");
+}
+
+#[test]
+fn a_whole_deal_is_claimed_in_calls_of_any_length() {
+    let mut town = Town::funded();
+    let (deal, tasks) = town.deal(&town.orders(1, 5));
+    town.contribute(0, tasks[1], TRUTH).expect("authorized");
+    town.reveal(0, tasks[1], TRUTH).expect("what was sealed");
+    town.finalize(tasks[1]).expect("all revealed");
+    town.time += 10 * T;
+    let call = protocol::model::Call {
+        sender: town.requester.address,
+        time: town.time,
+    };
+    let mut next = U256::ZERO;
+    let mut looks = Vec::new();
+    while next < U256::from(5) {
+        let (events, after) = town
+            .hub
+            .claim_deal(call, deal, next, U256::from(2))
+            .expect("its time is over");
+        let claims = events
+            .iter()
+            .filter(|event| matches!(event, protocol::model::Event::TaskClaimed(_)));
+        looks.push((after.to::<u64>(), claims.count()));
+        next = after;
+    }
+    assert_eq!(looks, [(2, 1), (4, 2), (5, 1)]);
+    assert_eq!(town.money(town.requester.address).1, U256::ZERO);
+    let again = town.hub.claim_deal(call, deal, U256::ZERO, U256::MAX);
+    assert_eq!(again, Ok((Vec::new(), U256::from(5))));
+}
+
+#[test]
+fn who_raises_the_epoch_takes_all_orders_back_that_name_it() {
+    let mut town = Town::funded();
+    let marked = |epoch: u32| {
+        let marks = MarkedSalt {
+            signer_epoch: Some(epoch),
+            ..MarkedSalt::default()
+        };
+        marks.make().expect("a small number")
+    };
+    let scheduler = town.scheduler.address;
+    let raise = |refuse: bool| abi::raiseEpochCall {
+        refuseUnmarked: refuse,
+    };
+    let matched = |town: &Town, salt: B256| {
+        let mut orders = town.orders(1, 1);
+        orders.workerpool.salt = salt;
+        let verb = town.matching(&orders);
+        town.clone().play(town.requester.address, verb)
+    };
+    matched(&town, marked(0)).expect("its epoch");
+    town.play(scheduler, raise(false)).expect("anybody may");
+    refused(matched(&town, marked(0)), "OrderEpochPassed");
+    matched(&town, marked(1)).expect("its epoch");
+    matched(&town, B256::repeat_byte(1)).expect("unmarked");
+    town.play(scheduler, raise(true)).expect("anybody may");
+    town.play(scheduler, raise(false)).expect("anybody may");
+    refused(matched(&town, B256::repeat_byte(1)), "UnmarkedOrderRefused");
+    matched(&town, marked(3)).expect("its epoch");
+}
+
+#[test]
+fn an_order_dies_with_the_transfer_of_its_asset_and_stays_dead_when_it_comes_back() {
+    let mut town = Town::funded();
+    let marks = MarkedSalt {
+        asset_epoch: Some(0),
+        ..MarkedSalt::default()
+    };
+    let salt = marks.make().expect("a small number");
+    let matched = |town: &Town| {
+        let mut orders = town.orders(1, 1);
+        orders.app.salt = salt;
+        let verb = town.matching(&orders);
+        town.clone().play(town.requester.address, verb)
+    };
+    matched(&town).expect("its first owner's");
+    let (owner, buyer) = (town.app_owner.address, town.sponsor.address);
+    for (from, to) in [(owner, buyer), (buyer, owner)] {
+        let call = protocol::model::Call {
+            sender: from,
+            time: town.time,
+        };
+        let entry = Entry::App;
+        town.play_deed(call, Deed::HandOver { entry, to })
+            .expect("its owner may");
+        refused(matched(&town), "AssetTransferred");
+    }
 }
 
 #[test]

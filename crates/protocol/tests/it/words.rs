@@ -25,11 +25,14 @@ const ACCOUNTS: u64 = 2;
 pub(crate) const HOUSE: u64 = 3;
 const ALLOWANCES: u64 = 4;
 const OWNER: u64 = 5;
+/// The token's address, its decimals, and whether the hub is sealed.
+pub(crate) const TOKEN: u64 = 6;
 const TEE_BROKER: u64 = 12;
 pub(crate) const FORMER_HUB: u64 = 13;
 pub(crate) const CALLBACK_GAS: u64 = 14;
 pub(crate) const CATEGORIES: u64 = 15;
 const CATEGORY_TIMES: u64 = 16;
+const SIGNERS: u64 = 18;
 
 // The token's.
 const TOKEN_BALANCES: u64 = 0;
@@ -75,6 +78,7 @@ impl Directory {
         let accounts = town.accounts();
         for account in &accounts {
             of_hub(score_word(*account), Noun::Account(*account));
+            of_hub(entry_of(*account, number(SIGNERS)), Noun::Epoch(*account));
             let spenders = entry_of(*account, number(ALLOWANCES));
             for spender in &accounts {
                 of_hub(
@@ -84,7 +88,7 @@ impl Directory {
             }
         }
         of_hub(number(HOUSE), Noun::House);
-        for slot in [OWNER, TEE_BROKER, CALLBACK_GAS, CATEGORIES] {
+        for slot in [OWNER, TOKEN, TEE_BROKER, CALLBACK_GAS, CATEGORIES] {
             of_hub(number(slot), Noun::Governance);
         }
         let first_category = U256::from_be_bytes(keccak256(number(CATEGORIES).abi_encode()).0);

@@ -123,6 +123,11 @@ fn hub_words(error: &Hub::HubErrors) -> Option<String> {
             rlc(e.needed)
         ),
         Error::ZeroAddress(_) => "the zero address can neither send nor receive".to_owned(),
+        Error::AccountCannotSpend(e) => format!(
+            "what is given to {} is lost: it is the hub's own account or the kitty, which spend nothing; name \
+             somebody who can",
+            e.account
+        ),
         Error::TokenTransferFailed(_) => "the token did not move the money".to_owned(),
         Error::UnknownDeal(e) => format!("there is no deal {}", e.dealid),
 
@@ -243,6 +248,40 @@ fn hub_words(error: &Hub::HubErrors) -> Option<String> {
         Error::InvalidSignatureLength(e) => {
             format!("a signature has {} bytes; 64 or 65 are expected", e.length)
         }
+        Error::UnknownSalt(e) => format!(
+            "order {} carries marks in its salt ({}) that mean nothing to this hub, or nothing on an order of its \
+             kind; sign another with a salt of this version",
+            e.orderHash, e.salt
+        ),
+        Error::OrderExpired(e) => format!(
+            "order {} was good until {}, {}; ask its signer for another",
+            e.orderHash,
+            when(e.expiry),
+            ago(e.expiry, e.time)
+        ),
+        Error::OrderEpochPassed(e) => format!(
+            "order {} is of epoch {} of its signer {}, who has taken back all orders before epoch {}; ask for another",
+            e.orderHash, e.signedEpoch, e.signer, e.currentEpoch
+        ),
+        Error::UnmarkedOrderRefused(e) => format!(
+            "order {} names no epoch of its signer {}, who stands by none of those any more; ask for one that does",
+            e.orderHash, e.signer
+        ),
+        Error::AssetTransferred(e) => format!(
+            "order {} was signed when {} had changed hands {} times, and by now it has {} times; ask its owner of \
+             today for another",
+            e.orderHash, e.asset, e.signedEpoch, e.currentEpoch
+        ),
+        Error::PolicyChanged(e) => format!(
+            "order {} was signed under another policy than the workerpool {} has today ({} % staked, {} % kept); \
+             ask the pool for another, or wait until it goes back",
+            e.orderHash, e.workerpool, e.stakeRatio, e.rewardRatio
+        ),
+        Error::StakeRatioTooHigh(e) => format!(
+            "the workerpool {} asks its workers for a stake of {} % of the price, more than the {} % allowed; take \
+             another pool",
+            e.workerpool, e.ratio, e.limit
+        ),
         Error::OrdersConsumed(e) => {
             let orders = [
                 ("app", e.app),
@@ -353,6 +392,24 @@ fn hub_words(error: &Hub::HubErrors) -> Option<String> {
         }
         Error::FinalDeadlineAhead(e) => too_early("claimed", e.taskid, e.deadline, e.time),
         Error::RevealDeadlineAhead(e) => too_early("reopened", e.taskid, e.deadline, e.time),
+        Error::DealNotOver(e) => format!(
+            "the tasks of deal {} cannot be claimed before {}, {}; claim them then, if they are not finished",
+            e.dealid,
+            when(e.end),
+            ahead(e.end, e.time)
+        ),
+        Error::WorkersTurnAhead(e) => format!(
+            "a worker may finalize task {} in the scheduler's place only from {} on, {}; until then leave it to the \
+             scheduler, and then try again",
+            e.taskid,
+            when(e.from),
+            ahead(e.from, e.time)
+        ),
+        Error::ResultsNotAllowed(e) => format!(
+            "a worker who finalizes task {} says nothing of where the result lies, and this one says it in {} bytes; \
+             leave the results empty: the bytes are found by their digest",
+            e.taskid, e.length
+        ),
         Error::AlreadyRevealed(e) => {
             format!(
                 "task {} has {} reveals: finalize it instead of reopening it",
@@ -395,6 +452,24 @@ fn hub_words(error: &Hub::HubErrors) -> Option<String> {
         Error::ResultsTooLong(e) => format!(
             "the results have {} bytes, more than the {} allowed",
             e.length, e.limit
+        ),
+        Error::AlreadyConfigured(_) => {
+            "the hub is configured already, and that goes only once".to_owned()
+        }
+        Error::ZeroArgument(e) => format!("the argument {} is nobody; name an address", e.name),
+        Error::NotReadyToSeal(e) => format!(
+            "{} is not ready for the hub to be sealed: configure the hub and initialize every registry first (`oxec \
+             chain deploy` does)",
+            e.what
+        ),
+        Error::HubIsSealed(_) => {
+            "the hub is sealed: its token, registries, broker and stray deposits are fixed for good; who needs others \
+             deploys another hub"
+                .to_owned()
+        }
+        Error::CallbackGasOutOfBounds(e) => format!(
+            "a sealed hub gives callbacks from {} to {} gas, and {} is asked for; choose within that",
+            e.least, e.most, e.callbackgas
         ),
         Error::UnknownFunction(e) => format!("the hub has no function {}", e.selector),
         _ => return None,
@@ -491,19 +566,27 @@ fn unsigned(what: &str, hash: B256, whose: &str, owner: Address) -> String {
 }
 
 fn too_late(what: &str, task: B256, deadline: U256, time: U256) -> String {
-    let late = time.saturating_sub(deadline);
     format!(
-        "it is too late for {what} task {task}: the time was over at {}, {late} seconds ago",
-        when(deadline)
+        "it is too late for {what} task {task}: the time was over at {}, {}",
+        when(deadline),
+        ago(deadline, time)
     )
 }
 
 fn too_early(done: &str, task: B256, deadline: U256, time: U256) -> String {
-    let early = deadline.saturating_sub(time);
     format!(
-        "task {task} cannot be {done} before {}, in {early} seconds",
-        when(deadline)
+        "task {task} cannot be {done} before {}, {}",
+        when(deadline),
+        ahead(deadline, time)
     )
+}
+
+fn ago(past: U256, time: U256) -> String {
+    format!("{} seconds ago", time.saturating_sub(past))
+}
+
+fn ahead(future: U256, time: U256) -> String {
+    format!("in {} seconds", future.saturating_sub(time))
 }
 
 fn when(time_secs: U256) -> String {
@@ -617,6 +700,36 @@ mod tests {
         assert_eq!(
             wallet.to_string(),
             format!("the wallet {account} holds 0 RLC, and 3 RLC is needed")
+        );
+    }
+
+    #[test]
+    fn an_order_at_its_end_says_what_ended_it_and_where_to_get_another() {
+        let signer = Address::repeat_byte(0x11);
+        let hash = B256::repeat_byte(1);
+        let expired = decoded(Hub::OrderExpired {
+            orderHash: hash,
+            expiry: U256::from(1_700_000_000),
+            time: U256::from(1_700_000_007),
+        });
+        assert_eq!(
+            expired.to_string(),
+            format!(
+                "order {hash} was good until 2023-11-14 22:13:20 UTC, 7 seconds ago; ask its signer for another"
+            )
+        );
+        let passed = decoded(Hub::OrderEpochPassed {
+            orderHash: hash,
+            signer,
+            signedEpoch: U256::from(2),
+            currentEpoch: U256::from(3),
+        });
+        assert_eq!(
+            passed.to_string(),
+            format!(
+                "order {hash} is of epoch 2 of its signer {signer}, who has taken back all orders before epoch 3; \
+                 ask for another"
+            )
         );
     }
 

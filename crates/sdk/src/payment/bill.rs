@@ -13,7 +13,7 @@ use protocol::abi::Hub;
 use protocol::abi::Hub::HubEvents as Event;
 use protocol::deal::Deal;
 use protocol::ids::{DealId, TaskId};
-use protocol::payment::{KITTY, Nrlc};
+use protocol::payment::{BURNT, KITTY, Nrlc};
 use serde::Serialize;
 
 use super::{PaymentError, chain_error};
@@ -36,6 +36,8 @@ pub enum Role {
     Worker,
     /// The account that gathers lost stakes of schedulers and gives them to later successes.
     Kitty,
+    /// The account without a key where burnt money goes.
+    Nobody,
 }
 
 impl fmt::Display for Role {
@@ -47,6 +49,7 @@ impl fmt::Display for Role {
             Self::Scheduler => "scheduler",
             Self::Worker => "worker",
             Self::Kitty => "kitty",
+            Self::Nobody => "nobody",
         })
     }
 }
@@ -322,7 +325,8 @@ impl Clerk<'_> {
                 self.write(bill, event, Some(TaskId(*taskid)), lines);
             }
             Event::TaskClaimed(Hub::TaskClaimed { taskid }) => {
-                let lines = claimed_lines(&std::mem::take(moved));
+                // Given up or claimed: `TaskAbandoned` comes right after this, so the money has to tell by itself.
+                let lines = self.failed_lines(&std::mem::take(moved));
                 self.write(bill, event, Some(TaskId(*taskid)), lines);
             }
             Event::AccurateContribution(change) => {
@@ -370,7 +374,7 @@ impl Clerk<'_> {
     }
 
     /// The hub pays in a fixed order: price, app, dataset, the scheduler's stake, the kitty's part, workers, and
-    /// what is left to the scheduler.
+    /// what is left to the scheduler, or to the worker who finished in its place.
     fn finalized_lines(&self, moved: &[Movement]) -> Vec<Draft> {
         let mut app_is_due = !self.view.app.price.is_zero();
         let mut dataset_is_due = !self.view.dataset.price.is_zero();
@@ -429,7 +433,12 @@ impl Clerk<'_> {
                     )
                 }
                 Movement::Reward(who, amount) if Some(place) == last_reward => {
-                    draft(who, Role::Scheduler, Flow::Earned, amount, "scheduling")
+                    if who == self.view.workerpool.owner {
+                        draft(who, Role::Scheduler, Flow::Earned, amount, "scheduling")
+                    } else {
+                        let why = "finishing in the scheduler's place";
+                        draft(who, Role::Worker, Flow::Earned, amount, why)
+                    }
                 }
                 Movement::Reward(who, amount) => {
                     draft(who, Role::Worker, Flow::Earned, amount, "right result")
@@ -447,6 +456,81 @@ impl Clerk<'_> {
             });
         }
         lines
+    }
+
+    /// The payer's refund, the scheduler's stake, the workers' stakes and what they get beside, and what is burnt. The
+    /// stake of a scheduler who gave the task up does not go to the kitty; what was not taken of it comes back at once.
+    fn failed_lines(&self, moved: &[Movement]) -> Vec<Draft> {
+        let given_up = !moved
+            .iter()
+            .any(|movement| matches!(movement, Movement::Lock(..)));
+        let mut refund_is_due = true;
+        let mut stake_is_due = true;
+        let mut rest_is_due = false;
+        let (refund, stake_lost, shared) = if given_up {
+            (
+                "refund: the scheduler gave the task up",
+                "stake lost: the task was given up",
+                "for having contributed in vain",
+            )
+        } else {
+            (
+                "refund: nobody finished in time",
+                "stake lost: the task was not finished in time",
+                "stakes of those who did not reveal the result",
+            )
+        };
+        let line = |movement: &Movement| match *movement {
+            Movement::Unlock(who, amount) if refund_is_due => {
+                refund_is_due = false;
+                draft(who, Role::Requester, Flow::Freed, amount, refund)
+            }
+            Movement::Unlock(who, amount) if rest_is_due => {
+                rest_is_due = false;
+                draft(
+                    who,
+                    Role::Scheduler,
+                    Flow::Freed,
+                    amount,
+                    "rest of the stake",
+                )
+            }
+            Movement::Unlock(who, amount) => {
+                draft(who, Role::Worker, Flow::Freed, amount, "stake back")
+            }
+            Movement::Seize(who, amount) if stake_is_due => {
+                stake_is_due = false;
+                // All of it is taken where somebody contributed.
+                rest_is_due = given_up && amount < self.view.scheduler_stake().0;
+                draft(who, Role::Scheduler, Flow::Spent, amount, stake_lost)
+            }
+            Movement::Seize(who, amount) => draft(
+                who,
+                Role::Worker,
+                Flow::Spent,
+                amount,
+                "stake lost: the result was not revealed",
+            ),
+            Movement::Reward(who, amount) if who == KITTY => draft(
+                who,
+                Role::Kitty,
+                Flow::Earned,
+                amount,
+                "a scheduler's lost stake",
+            ),
+            Movement::Reward(who, amount) if who == BURNT => {
+                draft(who, Role::Nobody, Flow::Earned, amount, "burnt")
+            }
+            Movement::Reward(who, amount) => draft(who, Role::Worker, Flow::Earned, amount, shared),
+            Movement::Lock(who, amount) => draft(
+                who,
+                Role::Kitty,
+                Flow::Frozen,
+                amount,
+                "kept for later successes",
+            ),
+        };
+        moved.iter().map(line).collect()
     }
 }
 
@@ -504,47 +588,89 @@ fn contributed_lines(moved: &[Movement]) -> Vec<Draft> {
     moved.iter().filter_map(lock).collect()
 }
 
-/// The payer's refund, the scheduler's stake into the kitty, the workers' stakes back.
-fn claimed_lines(moved: &[Movement]) -> Vec<Draft> {
-    let mut refund_is_due = true;
-    let mut lines = Vec::new();
-    for movement in moved {
-        lines.push(match *movement {
-            Movement::Unlock(who, amount) if refund_is_due => {
-                refund_is_due = false;
-                draft(
-                    who,
-                    Role::Requester,
-                    Flow::Freed,
-                    amount,
-                    "refund: nobody finished in time",
-                )
-            }
-            Movement::Unlock(who, amount) => {
-                draft(who, Role::Worker, Flow::Freed, amount, "stake back")
-            }
-            Movement::Seize(who, amount) => draft(
-                who,
-                Role::Scheduler,
-                Flow::Spent,
-                amount,
-                "stake lost: the task was not finished in time",
-            ),
-            Movement::Reward(who, amount) => draft(
-                who,
-                Role::Kitty,
-                Flow::Earned,
-                amount,
-                "a scheduler's lost stake",
-            ),
-            Movement::Lock(who, amount) => draft(
-                who,
-                Role::Kitty,
-                Flow::Frozen,
-                amount,
-                "kept for later successes",
-            ),
-        });
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAYER: Address = Address::repeat_byte(1);
+    const POOL: Address = Address::repeat_byte(2);
+    const WORKER: Address = Address::repeat_byte(3);
+
+    fn told(moved: &[Movement]) -> Vec<(Role, Flow, u64)> {
+        let mut view = Deal::from(Hub::Deal::default());
+        view.workerpool.owner = POOL;
+        view.workerpool.price = Nrlc::nrlc(1_000);
+        let clerk = Clerk {
+            deal: DealId::default(),
+            view: &view,
+            tasks: &BTreeMap::new(),
+        };
+        let lines = clerk.failed_lines(moved);
+        let line = |line: &Draft| (line.role, line.flow, line.amount.to());
+        lines.iter().map(line).collect()
     }
-    lines
+
+    fn number(amount: u64) -> U256 {
+        U256::from(amount)
+    }
+
+    #[test]
+    fn who_gives_a_task_up_before_anybody_came_gets_the_rest_of_the_stake_back() {
+        let moved = [
+            Movement::Unlock(PAYER, number(1_000)),
+            Movement::Seize(POOL, number(30)),
+            Movement::Unlock(POOL, number(270)),
+            Movement::Reward(BURNT, number(30)),
+        ];
+        assert_eq!(
+            told(&moved),
+            [
+                (Role::Requester, Flow::Freed, 1_000),
+                (Role::Scheduler, Flow::Spent, 30),
+                (Role::Scheduler, Flow::Freed, 270),
+                (Role::Nobody, Flow::Earned, 30),
+            ]
+        );
+    }
+
+    #[test]
+    fn who_contributed_in_vain_is_paid_from_the_stake_even_a_worker_of_the_pools_own() {
+        let moved = [
+            Movement::Unlock(PAYER, number(1_000)),
+            Movement::Seize(POOL, number(300)),
+            Movement::Unlock(POOL, number(50)),
+            Movement::Reward(POOL, number(270)),
+            Movement::Reward(BURNT, number(30)),
+        ];
+        assert_eq!(
+            told(&moved)[2..4],
+            [
+                (Role::Worker, Flow::Freed, 50),
+                (Role::Worker, Flow::Earned, 270)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_claim_pays_those_who_revealed_with_the_stakes_of_the_others() {
+        let moved = [
+            Movement::Unlock(PAYER, number(1_000)),
+            Movement::Seize(POOL, number(300)),
+            Movement::Reward(KITTY, number(300)),
+            Movement::Lock(KITTY, number(300)),
+            Movement::Unlock(WORKER, number(50)),
+            Movement::Reward(WORKER, number(50)),
+            Movement::Seize(PAYER, number(50)),
+        ];
+        assert_eq!(
+            told(&moved)[2..],
+            [
+                (Role::Kitty, Flow::Earned, 300),
+                (Role::Kitty, Flow::Frozen, 300),
+                (Role::Worker, Flow::Freed, 50),
+                (Role::Worker, Flow::Earned, 50),
+                (Role::Worker, Flow::Spent, 50),
+            ]
+        );
+    }
 }

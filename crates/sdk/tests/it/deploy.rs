@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use alloy_primitives::{Address, Bytes, U64, U256, keccak256};
 use alloy_sol_types::SolCall;
 use protocol::abi::{AppRegistry, Hub};
-use protocol::deployment::{Plan, Proof, plan, proxy};
+use protocol::deployment::{Deployment, Plan, Proof, plan, proxy};
 use sdk::deploy::{DeployError, Deployed, Progress, deploy, deploy_telling, verify};
 use sdk::wallet::Wallet;
 use serde_json::{Value, json};
@@ -197,7 +197,7 @@ async fn a_deployment_killed_after_any_transaction_goes_on_where_it_was() {
     let mut untouched = node.snapshot().await.expect("a snapshot");
     let whole = deployed(&node).await.expect("deployed");
     let needed = sent_by(&node, owner.address()).await;
-    assert!(needed >= 16, "{needed}");
+    assert!(needed >= 17, "{needed}");
     let mut cuts = 0;
     loop {
         node.revert(&untouched)
@@ -240,7 +240,7 @@ async fn a_deployment_killed_after_any_transaction_goes_on_where_it_was() {
         }
         cuts += 1;
     }
-    assert!(cuts >= 16, "it was cut after each of {cuts} transactions");
+    assert!(cuts >= 17, "it was cut after each of {cuts} transactions");
 }
 
 /// The block of the hub's first event, by asking for each block.
@@ -259,7 +259,7 @@ async fn hub_made_in(node: &TestChain, deployed: &Deployed) -> u64 {
 async fn a_second_deployment_sends_nothing_and_tells_the_same() {
     let node = bare().await;
     let first = deployed(&node).await.expect("deployed");
-    assert!(first.transactions >= 16 && first.gas_used > 10_000_000);
+    assert!(first.transactions >= 17 && first.gas_used > 10_000_000);
     let sent = sent_by(&node, node.wallet(0).address()).await;
     let mut told: Vec<Progress> = Vec::new();
     let second = deploy_telling(&at(&node), &node.wallet(0), |step| told.push(step))
@@ -269,7 +269,7 @@ async fn a_second_deployment_sends_nothing_and_tells_the_same() {
     assert_eq!((second.transactions, second.gas_used), (0, 0));
     assert_eq!(sent_by(&node, node.wallet(0).address()).await, sent);
     let numbers: Vec<usize> = told.iter().map(|step| step.step).collect();
-    assert_eq!(numbers, (1..=16).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=17).collect::<Vec<_>>());
     assert!(told.iter().all(|step| step.gas_used.is_none()));
 }
 
@@ -325,7 +325,7 @@ async fn a_stranger_who_creates_the_contracts_first_only_pays_for_them() {
         );
     }
     let deployed = deployed(&node).await.expect("the owner goes on");
-    assert_eq!(deployed.transactions, 3 + 1 + 5);
+    assert_eq!(deployed.transactions, 3 + 1 + 5 + 1);
     assert!(deployed.deployment.same_contracts(&plan.deployment));
 }
 
@@ -548,9 +548,23 @@ async fn a_chain_on_which_the_proxy_can_never_be_made_says_so() {
 }
 
 #[tokio::test]
+async fn a_hub_that_is_not_sealed_is_not_verified() {
+    let node = bare().await;
+    let plan = begun(&node, |label| label != "seal the hub").await;
+    let open = verify(&at(&node), &plan.deployment).await;
+    assert!(
+        matches!(&open, Err(DeployError::Unfinished { label, .. }) if label == "seal the hub"),
+        "{open:?}"
+    );
+    let sealed = deployed(&node).await.expect("deployed");
+    assert_eq!(sealed.transactions, 1);
+    verify(&at(&node), &sealed.deployment).await.expect("whole");
+}
+
+#[tokio::test]
 async fn what_the_owner_changed_afterwards_is_named() {
     let node = bare().await;
-    let whole = deployed(&node).await.expect("deployed");
+    let untouched = node.snapshot().await.expect("a snapshot");
     let owner = node.wallet(0).address();
     let broker = Hub::setTeeBrokerCall {
         teebroker: Address::repeat_byte(0xee),
@@ -558,22 +572,27 @@ async fn what_the_owner_changed_afterwards_is_named() {
     let gas = Hub::setCallbackGasCall {
         callbackgas: U256::from(1_000_000),
     };
-    let mut before = node.snapshot().await.expect("a snapshot");
-    for (input, said) in [
-        (broker.abi_encode(), "its broker of enclaves is 0xEeeeeEee"),
-        (gas.abi_encode(), "its gas for callbacks is 1000000"),
-    ] {
-        assert!(send(&node, owner, whole.deployment.hub, input.into()).await);
-        match verify(&at(&node), &whole.deployment).await {
+    let named =
+        async |deployment: &Deployment, said: &str| match verify(&at(&node), deployment).await {
             Err(DeployError::Foreign { difference, .. }) => {
                 assert!(difference.contains(said), "{difference}");
             }
             other => panic!("{other:?}"),
-        }
-        node.revert(&before).await.expect("back");
-        before = node.snapshot().await.expect("a snapshot");
-    }
+        };
+
+    // A broker can be named as long as the hub is not sealed, and is named for ever if it then is.
+    let plan = begun(&node, |label| label != "seal the hub").await;
+    let hub = plan.deployment.hub;
+    assert!(send(&node, owner, hub, broker.abi_encode().into()).await);
+    assert!(send(&node, owner, hub, Hub::sealCall {}.abi_encode().into()).await);
+    named(&plan.deployment, "its broker of enclaves is 0xEeeeeEee").await;
+    node.revert(&untouched).await.expect("back");
+
+    let whole = deployed(&node).await.expect("deployed");
+    assert!(!send(&node, owner, hub, broker.abi_encode().into()).await);
     verify(&at(&node), &whole.deployment).await.expect("whole");
+    assert!(send(&node, owner, hub, gas.abi_encode().into()).await);
+    named(&whole.deployment, "its gas for callbacks is 1000000").await;
 }
 
 #[tokio::test]

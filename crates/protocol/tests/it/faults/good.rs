@@ -2,6 +2,8 @@
 
 use alloy_primitives::{Address, U256};
 use protocol::abi::Hub as abi;
+use protocol::order::salt::Policy;
+use protocol::order::{MarkedSalt, Tag};
 use protocol::payment::Nrlc;
 
 use super::{Kind, LIE, NOBODY, TRUTH, Try, World, initialize, nothing, number, without_dataset};
@@ -111,6 +113,12 @@ pub(super) const GOOD: &[Good] = &[
     ("manageRequestOrder", |w| {
         w.by_owner(Kind::Request, false, nothing)
     }),
+    ("raiseEpoch", |w| {
+        let verb = abi::raiseEpochCall {
+            refuseUnmarked: true,
+        };
+        w.verb(NOBODY, verb)
+    }),
     ("broadcastAppOrder", |w| {
         let order = w.town.matching(&w.town.orders(1, 1)).apporder;
         w.verb(NOBODY, abi::broadcastAppOrderCall { order })
@@ -130,6 +138,49 @@ pub(super) const GOOD: &[Good] = &[
     ("matchOrders", |w| w.matching(nothing)),
     ("matchOrders without a dataset", |w| {
         w.matching(without_dataset)
+    }),
+    (
+        "matchOrders without a dataset, whose order asks for what nobody offers",
+        |w| {
+            w.matching(|orders| {
+                without_dataset(orders);
+                orders.dataset.tag = Tag::GPU.0;
+            })
+        },
+    ),
+    ("matchOrders of marked orders in their last second", |w| {
+        for sender in [w.scheduler(), w.requester()] {
+            let verb = abi::raiseEpochCall {
+                refuseUnmarked: true,
+            };
+            let attempt = w.verb(sender, verb);
+            w.done(attempt);
+        }
+        let marks = MarkedSalt {
+            expiry: Some(w.town.time + 1),
+            signer_epoch: Some(0),
+            asset_epoch: Some(0),
+            ..MarkedSalt::default()
+        };
+        let policy = Some(Policy {
+            worker_stake_ratio: 30,
+            scheduler_reward_ratio: 1,
+        });
+        let of_pool = MarkedSalt {
+            signer_epoch: Some(1),
+            policy,
+            ..marks
+        };
+        let of_request = MarkedSalt {
+            signer_epoch: Some(1),
+            asset_epoch: None,
+            ..marks
+        };
+        let make = |marks: MarkedSalt| marks.make().expect("small numbers");
+        w.matching(|orders| {
+            (orders.app.salt, orders.dataset.salt) = (make(marks), make(marks));
+            (orders.workerpool.salt, orders.request.salt) = (make(of_pool), make(of_request));
+        })
     }),
     ("sponsorMatchOrders", |w| w.sponsoring(nothing)),
     ("assertDatasetDealCompatibility", |w| w.lending(nothing)),
@@ -168,6 +219,21 @@ pub(super) const GOOD: &[Good] = &[
         let task = w.revealed(nothing);
         w.finalizing(task, |_| {})
     }),
+    ("finalize by a worker", |w| {
+        let task = w.revealed(nothing);
+        w.wait(2 * T + T / 2);
+        w.finishing(task, |_| {})
+    }),
+    ("finalize by a worker in the last second", |w| {
+        let task = w.revealed(nothing);
+        w.wait(10 * T - 1);
+        w.finishing(task, |_| {})
+    }),
+    ("finalize by the scheduler in the worker's time", |w| {
+        let task = w.revealed(nothing);
+        w.wait(10 * T - 1);
+        w.finalizing(task, |_| {})
+    }),
     ("contributeAndFinalize", |w| {
         let task = w.task(nothing);
         w.one_step(task, |_| {})
@@ -175,6 +241,52 @@ pub(super) const GOOD: &[Good] = &[
     ("contributeAndFinalize from an enclave", |w| {
         let task = w.task(super::confidential);
         w.one_step(task, |_| {})
+    }),
+    ("abandon", |w| {
+        let deal = w.deal(nothing);
+        w.wait(7 * T - 1);
+        w.abandoning(deal, 0)
+    }),
+    ("abandon a task somebody contributed to", |w| {
+        let deal = w.deal(|orders| orders.request.trust = number(99));
+        let task = w.started(deal);
+        w.contributed(0, task, TRUTH);
+        w.contributed(1, task, LIE);
+        w.abandoning(deal, 0)
+    }),
+    ("abandonArray", |w| {
+        let deal = w.deal(nothing);
+        let verb = abi::abandonArrayCall {
+            dealid: vec![deal.0],
+            idx: vec![U256::ZERO],
+        };
+        w.verb(w.scheduler(), verb)
+    }),
+    ("claimDeal", |w| {
+        let deal = w.deal(nothing);
+        w.wait(10 * T);
+        w.claiming_deal(deal, 0)
+    }),
+    ("claimDeal of a deal that is finished", |w| {
+        let task = w.completed();
+        let deal = w.town.hub.task(task).deal;
+        w.wait(10 * T);
+        w.claiming_deal(deal, 0)
+    }),
+    ("claim of a task whose winner was silent", |w| {
+        let task = w.revealing(nothing);
+        w.wait(10 * T);
+        w.claiming(task)
+    }),
+    ("claim of a task somebody revealed in", |w| {
+        let task = w.task(|orders| orders.request.trust = number(3));
+        w.contributed(0, task, TRUTH);
+        w.contributed(1, task, LIE);
+        w.contributed(3, task, TRUTH);
+        let attempt = w.reveal(0, task, TRUTH);
+        w.done(attempt);
+        w.wait(10 * T);
+        w.claiming(task)
     }),
     ("claim", |w| {
         let task = w.task(nothing);
@@ -225,6 +337,21 @@ pub(super) const GOOD: &[Good] = &[
         })
     }),
     ("transferOwnership", |w| {
+        w.by_governor(abi::transferOwnershipCall { newOwner: NOBODY })
+    }),
+    ("seal", |w| w.by_governor(abi::sealCall {})),
+    ("setCallbackGas of a sealed hub", |w| {
+        w.sealed();
+        w.by_governor(abi::setCallbackGasCall {
+            callbackgas: number(50_000),
+        })
+    }),
+    ("createCategory of a sealed hub", |w| {
+        w.sealed();
+        w.by_governor(category(number(9)))
+    }),
+    ("transferOwnership of a sealed hub", |w| {
+        w.sealed();
         w.by_governor(abi::transferOwnershipCall { newOwner: NOBODY })
     }),
     ("updateDomainSeparator", |w| {

@@ -10,8 +10,9 @@ use alloy_sol_types::SolCall;
 use protocol::abi::{Hub as abi, RLC};
 use protocol::contribution::{ContributionStatus, authorization_hash, hash, message_hash, seal};
 use protocol::model::Refusal;
-use protocol::order::{Order as _, Tag};
-use protocol::payment::Nrlc;
+use protocol::order::salt::Policy;
+use protocol::order::{MarkedSalt, Order as _, Tag};
+use protocol::payment::{KITTY, Nrlc};
 use protocol::result::Digest;
 use protocol::task::TaskStatus;
 use protocol::{DealId, TaskId};
@@ -21,7 +22,7 @@ use super::{
     Fault, Kind, LIE, NOBODY, TRUTH, World, confidential, error, initialize, nothing, number,
     without_dataset,
 };
-use crate::deed::Deed;
+use crate::deed::{Deed, Entry};
 use crate::town::{GROUP, T};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -63,6 +64,27 @@ pub(super) const FAULTS: &[Fault] = &[
             target: Address::ZERO,
         };
         (w.verb(w.requester(), verb), error!(ZeroAddress {}))
+    }),
+    ("depositFor", "for the hub", |w| {
+        let account = w.town.hub.address();
+        let verb = abi::depositForCall {
+            amount: U256::ONE,
+            target: account,
+        };
+        (
+            w.verb(w.requester(), verb),
+            error!(AccountCannotSpend { account }),
+        )
+    }),
+    ("depositFor", "for the kitty", |w| {
+        let verb = abi::depositForCall {
+            amount: U256::ONE,
+            target: KITTY,
+        };
+        (
+            w.verb(w.requester(), verb),
+            error!(AccountCannotSpend { account: KITTY }),
+        )
     }),
     ("depositForArray", "an amount too many", |w| {
         let verb = abi::depositForArrayCall {
@@ -176,6 +198,9 @@ pub(super) const FAULTS: &[Fault] = &[
     ("recover", "by a stranger", |w| {
         w.by_nobody(abi::recoverCall {})
     }),
+    ("recover", "of a sealed hub", |w| {
+        w.fixed(abi::recoverCall {})
+    }),
     ("transfer", "more than there is", |w| {
         let account = w.requester();
         let needed = Nrlc::rlc(501).0;
@@ -196,6 +221,42 @@ pub(super) const FAULTS: &[Fault] = &[
             amount: U256::ONE,
         };
         (w.verb(w.requester(), verb), error!(ZeroAddress {}))
+    }),
+    ("transfer", "to the hub", |w| {
+        let account = w.town.hub.address();
+        let verb = abi::transferCall {
+            recipient: account,
+            amount: U256::ONE,
+        };
+        (
+            w.verb(w.requester(), verb),
+            error!(AccountCannotSpend { account }),
+        )
+    }),
+    ("transfer", "to the kitty", |w| {
+        let verb = abi::transferCall {
+            recipient: KITTY,
+            amount: U256::ONE,
+        };
+        (
+            w.verb(w.requester(), verb),
+            error!(AccountCannotSpend { account: KITTY }),
+        )
+    }),
+    ("transferFrom", "to the hub", |w| {
+        w.lent(5);
+        let account = w.town.hub.address();
+        (
+            w.spending(5, account),
+            error!(AccountCannotSpend { account }),
+        )
+    }),
+    ("transferFrom", "to the kitty", |w| {
+        w.lent(5);
+        (
+            w.spending(5, KITTY),
+            error!(AccountCannotSpend { account: KITTY }),
+        )
     }),
     ("approve", "nobody", |w| {
         let verb = abi::approveCall {
@@ -841,6 +902,212 @@ pub(super) const FAULTS: &[Fault] = &[
             )
         },
     ),
+    // Matching, what the salts say.
+    (
+        "matchOrders",
+        "the app's order is marked in a version nobody knows",
+        |w| w.unknown(Use::Match(Kind::App), |salt| salt[4] = 2),
+    ),
+    (
+        "matchOrders",
+        "the app's order is marked with a flag nobody knows",
+        |w| w.unknown(Use::Match(Kind::App), |salt| salt[5] |= 16),
+    ),
+    ("matchOrders", "the app's order names a policy", |w| {
+        w.unknown(Use::Match(Kind::App), |salt| salt[5] |= 8)
+    }),
+    (
+        "matchOrders",
+        "the app's order has expired in this very second",
+        |w| w.expired(Use::Match(Kind::App)),
+    ),
+    (
+        "matchOrders",
+        "the app's order is of an epoch its signer has left",
+        |w| w.taken_back(Use::Match(Kind::App)),
+    ),
+    (
+        "matchOrders",
+        "the app's order is of an epoch its signer has not come to",
+        |w| w.ahead_of_time(Use::Match(Kind::App)),
+    ),
+    (
+        "matchOrders",
+        "the app's order names no epoch of a signer who wants that",
+        |w| w.unmarked(Use::Match(Kind::App), B256::ZERO),
+    ),
+    (
+        "matchOrders",
+        "the app's order is marked, and names no epoch of a signer who wants that",
+        |w| w.unmarked(Use::Match(Kind::App), dated(w)),
+    ),
+    (
+        "matchOrders",
+        "the app's order was signed before a transfer",
+        |w| w.transferred(Use::Match(Kind::App), false),
+    ),
+    (
+        "matchOrders",
+        "the app's order was signed before a transfer away and back",
+        |w| w.transferred(Use::Match(Kind::App), true),
+    ),
+    (
+        "matchOrders",
+        "the dataset's order is marked in a version nobody knows",
+        |w| w.unknown(Use::Match(Kind::Dataset), |salt| salt[4] = 2),
+    ),
+    (
+        "matchOrders",
+        "the dataset's order is marked with a flag nobody knows",
+        |w| w.unknown(Use::Match(Kind::Dataset), |salt| salt[5] |= 16),
+    ),
+    ("matchOrders", "the dataset's order names a policy", |w| {
+        w.unknown(Use::Match(Kind::Dataset), |salt| salt[5] |= 8)
+    }),
+    (
+        "matchOrders",
+        "the dataset's order has expired in this very second",
+        |w| w.expired(Use::Match(Kind::Dataset)),
+    ),
+    (
+        "matchOrders",
+        "the dataset's order is of an epoch its signer has left",
+        |w| w.taken_back(Use::Match(Kind::Dataset)),
+    ),
+    (
+        "matchOrders",
+        "the dataset's order is of an epoch its signer has not come to",
+        |w| w.ahead_of_time(Use::Match(Kind::Dataset)),
+    ),
+    (
+        "matchOrders",
+        "the dataset's order names no epoch of a signer who wants that",
+        |w| w.unmarked(Use::Match(Kind::Dataset), B256::ZERO),
+    ),
+    (
+        "matchOrders",
+        "the dataset's order is marked, and names no epoch of a signer who wants that",
+        |w| w.unmarked(Use::Match(Kind::Dataset), dated(w)),
+    ),
+    (
+        "matchOrders",
+        "the dataset's order was signed before a transfer",
+        |w| w.transferred(Use::Match(Kind::Dataset), false),
+    ),
+    (
+        "matchOrders",
+        "the dataset's order was signed before a transfer away and back",
+        |w| w.transferred(Use::Match(Kind::Dataset), true),
+    ),
+    (
+        "matchOrders",
+        "the workerpool's order is marked in a version nobody knows",
+        |w| w.unknown(Use::Match(Kind::Workerpool), |salt| salt[4] = 2),
+    ),
+    (
+        "matchOrders",
+        "the workerpool's order is marked with a flag nobody knows",
+        |w| w.unknown(Use::Match(Kind::Workerpool), |salt| salt[5] |= 16),
+    ),
+    (
+        "matchOrders",
+        "the workerpool's order has expired in this very second",
+        |w| w.expired(Use::Match(Kind::Workerpool)),
+    ),
+    (
+        "matchOrders",
+        "the workerpool's order is of an epoch its signer has left",
+        |w| w.taken_back(Use::Match(Kind::Workerpool)),
+    ),
+    (
+        "matchOrders",
+        "the workerpool's order is of an epoch its signer has not come to",
+        |w| w.ahead_of_time(Use::Match(Kind::Workerpool)),
+    ),
+    (
+        "matchOrders",
+        "the workerpool's order names no epoch of a signer who wants that",
+        |w| w.unmarked(Use::Match(Kind::Workerpool), B256::ZERO),
+    ),
+    (
+        "matchOrders",
+        "the workerpool's order is marked, and names no epoch of a signer who wants that",
+        |w| w.unmarked(Use::Match(Kind::Workerpool), dated(w)),
+    ),
+    (
+        "matchOrders",
+        "the workerpool's order was signed before a transfer",
+        |w| w.transferred(Use::Match(Kind::Workerpool), false),
+    ),
+    (
+        "matchOrders",
+        "the workerpool's order was signed before a transfer away and back",
+        |w| w.transferred(Use::Match(Kind::Workerpool), true),
+    ),
+    (
+        "matchOrders",
+        "the request is marked in a version nobody knows",
+        |w| w.unknown(Use::Match(Kind::Request), |salt| salt[4] = 2),
+    ),
+    (
+        "matchOrders",
+        "the request is marked with a flag nobody knows",
+        |w| w.unknown(Use::Match(Kind::Request), |salt| salt[5] |= 16),
+    ),
+    ("matchOrders", "the request names a policy", |w| {
+        w.unknown(Use::Match(Kind::Request), |salt| salt[5] |= 8)
+    }),
+    (
+        "matchOrders",
+        "the request names the epoch of an asset",
+        |w| w.unknown(Use::Match(Kind::Request), |salt| salt[5] |= 4),
+    ),
+    (
+        "matchOrders",
+        "the request has expired in this very second",
+        |w| w.expired(Use::Match(Kind::Request)),
+    ),
+    (
+        "matchOrders",
+        "the request is of an epoch its signer has left",
+        |w| w.taken_back(Use::Match(Kind::Request)),
+    ),
+    (
+        "matchOrders",
+        "the request is of an epoch its signer has not come to",
+        |w| w.ahead_of_time(Use::Match(Kind::Request)),
+    ),
+    (
+        "matchOrders",
+        "the request names no epoch of a signer who wants that",
+        |w| w.unmarked(Use::Match(Kind::Request), B256::ZERO),
+    ),
+    (
+        "matchOrders",
+        "the request is marked, and names no epoch of a signer who wants that",
+        |w| w.unmarked(Use::Match(Kind::Request), dated(w)),
+    ),
+    (
+        "matchOrders",
+        "the workerpool asks for another stake than was signed",
+        |w| w.changed(31, 1),
+    ),
+    (
+        "matchOrders",
+        "the workerpool keeps another part than was signed",
+        |w| w.changed(30, 2),
+    ),
+    (
+        "matchOrders",
+        "everything at once is told by the first order, and by its expiry",
+        |w| {
+            let owner = w.town.app_owner.address;
+            for signer in [owner, w.scheduler(), w.requester()] {
+                w.raised(signer, true);
+            }
+            w.expired(Use::Match(Kind::App))
+        },
+    ),
     // Matching, what a deal has room for, and money.
     (
         "matchOrders",
@@ -1035,6 +1302,56 @@ pub(super) const FAULTS: &[Fault] = &[
                 error!(InvalidSignatureLength { length: number(5) }),
             )
         },
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the order is marked in a version nobody knows",
+        |w| w.unknown(Use::Lend, |salt| salt[4] = 2),
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the order is marked with a flag nobody knows",
+        |w| w.unknown(Use::Lend, |salt| salt[5] |= 16),
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the order names a policy",
+        |w| w.unknown(Use::Lend, |salt| salt[5] |= 8),
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the order has expired in this very second",
+        |w| w.expired(Use::Lend),
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the order is of an epoch its signer has left",
+        |w| w.taken_back(Use::Lend),
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the order is of an epoch its signer has not come to",
+        |w| w.ahead_of_time(Use::Lend),
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the order names no epoch of a signer who wants that",
+        |w| w.unmarked(Use::Lend, B256::ZERO),
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the order is marked, and names no epoch of a signer who wants that",
+        |w| w.unmarked(Use::Lend, dated(w)),
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the order was signed before a transfer",
+        |w| w.transferred(Use::Lend, false),
+    ),
+    (
+        "assertDatasetDealCompatibility",
+        "the order was signed before a transfer away and back",
+        |w| w.transferred(Use::Lend, true),
     ),
     (
         "assertDatasetDealCompatibility",
@@ -1531,6 +1848,77 @@ pub(super) const FAULTS: &[Fault] = &[
         });
         ((w.call(NOBODY), deed), refusal)
     }),
+    ("finalize", "by a worker who did not reveal", |w| {
+        let task = w.task(|orders| orders.request.trust = number(3));
+        w.contributed(0, task, TRUTH);
+        w.contributed(3, task, TRUTH);
+        let attempt = w.reveal(3, task, TRUTH);
+        w.done(attempt);
+        w.wait(3 * T);
+        let refusal = error!(NotTheWorkerpoolOwner {
+            sender: w.worker(0),
+            owner: w.scheduler()
+        });
+        (w.finishing(task, |_| {}), refusal)
+    }),
+    (
+        "finalize",
+        "by a worker in the scheduler's last second",
+        |w| {
+            let task = w.revealed(nothing);
+            let from = U256::from(w.town.time + 2 * T + T / 2);
+            w.wait(2 * T + T / 2 - 1);
+            let refusal = error!(WorkersTurnAhead {
+                taskid: task.0,
+                from,
+                time: from - U256::ONE
+            });
+            (w.finishing(task, |_| {}), refusal)
+        },
+    ),
+    ("finalize", "by a worker in the second after the end", |w| {
+        let task = w.revealed(nothing);
+        let deadline = U256::from(w.town.time + 10 * T);
+        w.wait(10 * T);
+        let refusal = error!(FinalDeadlineReached {
+            taskid: task.0,
+            deadline,
+            time: deadline
+        });
+        (w.finishing(task, |_| {}), refusal)
+    }),
+    (
+        "finalize",
+        "by a worker who says where the result lies",
+        |w| {
+            let task = w.revealed(nothing);
+            w.wait(3 * T);
+            let refusal = error!(ResultsNotAllowed {
+                taskid: task.0,
+                length: number(2)
+            });
+            let results = Bytes::from_static(b"{}");
+            (w.finishing(task, |verb| verb.results = results), refusal)
+        },
+    ),
+    (
+        "finalize",
+        "by a worker with other data than were agreed on",
+        |w| {
+            let task = w.revealed(nothing);
+            w.wait(3 * T);
+            let data = Bytes::from_static(b"other");
+            let refusal = error!(CallbackDataMismatch {
+                taskid: task.0,
+                dataDigest: Digest::of_callback(&data).0,
+                resultDigest: TRUTH.0
+            });
+            (
+                w.finishing(task, |verb| verb.resultsCallback = data),
+                refusal,
+            )
+        },
+    ),
     ("finalize", "in the second after the end", |w| {
         let task = w.revealed(nothing);
         let deadline = U256::from(w.town.time + 10 * T);
@@ -1842,6 +2230,171 @@ pub(super) const FAULTS: &[Fault] = &[
         )
     }),
     // Giving up.
+    ("abandon", "there is no such deal", |w| {
+        (
+            w.abandoning(NO_DEAL, 0),
+            error!(UnknownDeal { dealid: NO_DEAL.0 }),
+        )
+    }),
+    ("abandon", "by another than the scheduler", |w| {
+        let deal = w.deal(nothing);
+        let (_, deed) = w.abandoning(deal, 0);
+        let sender = w.requester();
+        let refusal = error!(NotTheWorkerpoolOwner {
+            sender,
+            owner: w.scheduler()
+        });
+        ((w.call(sender), deed), refusal)
+    }),
+    ("abandon", "by who owns the workerpool by now", |w| {
+        let deal = w.deal(nothing);
+        let (_, deed) = w.abandoning(deal, 0);
+        let sender = w.town.sponsor.address;
+        w.handed_over(Entry::Workerpool, sender);
+        let refusal = error!(NotTheWorkerpoolOwner {
+            sender,
+            owner: w.scheduler()
+        });
+        ((w.call(sender), deed), refusal)
+    }),
+    ("abandon", "an index beyond the deal", |w| {
+        let deal = w.deal(nothing);
+        let refusal = error!(TaskIndexOutOfRange {
+            dealid: deal.0,
+            idx: U256::ONE,
+            first: U256::ZERO,
+            size: U256::ONE
+        });
+        (w.abandoning(deal, 1), refusal)
+    }),
+    ("abandon", "after the consensus", |w| {
+        let task = w.revealing(nothing);
+        let deal = w.town.hub.task(task).deal;
+        let refusal = error!(TaskNotActive {
+            taskid: task.0,
+            status: TaskStatus::Revealing as u8
+        });
+        (w.abandoning(deal, 0), refusal)
+    }),
+    ("abandon", "what is finished", |w| {
+        let task = w.completed();
+        let deal = w.town.hub.task(task).deal;
+        let refusal = error!(TaskNotActive {
+            taskid: task.0,
+            status: TaskStatus::Completed as u8
+        });
+        (w.abandoning(deal, 0), refusal)
+    }),
+    ("abandon", "a second time", |w| {
+        let deal = w.deal(nothing);
+        let attempt = w.abandoning(deal, 0);
+        w.done(attempt);
+        let refusal = error!(TaskNotActive {
+            taskid: TaskId::derive(deal, U256::ZERO).0,
+            status: TaskStatus::Failed as u8
+        });
+        (w.abandoning(deal, 0), refusal)
+    }),
+    ("abandon", "in the second after contributions", |w| {
+        let task = w.task(nothing);
+        let deal = w.town.hub.task(task).deal;
+        let deadline = U256::from(w.town.time + 7 * T);
+        w.wait(7 * T);
+        let refusal = error!(ContributionDeadlineReached {
+            taskid: task.0,
+            deadline,
+            time: deadline
+        });
+        (w.abandoning(deal, 0), refusal)
+    }),
+    (
+        "abandon",
+        "what nobody started, in the second after contributions",
+        |w| {
+            let deal = w.deal(nothing);
+            let deadline = U256::from(w.town.time + 7 * T);
+            w.wait(7 * T);
+            let refusal = error!(ContributionDeadlineReached {
+                taskid: TaskId::derive(deal, U256::ZERO).0,
+                deadline,
+                time: deadline
+            });
+            (w.abandoning(deal, 0), refusal)
+        },
+    ),
+    ("abandonArray", "an index too few", |w| {
+        let deal = w.deal(nothing);
+        let verb = abi::abandonArrayCall {
+            dealid: vec![deal.0; 2],
+            idx: vec![U256::ZERO],
+        };
+        let refusal = error!(LengthMismatch {
+            left: number(2),
+            right: U256::ONE
+        });
+        (w.verb(w.scheduler(), verb), refusal)
+    }),
+    ("abandonArray", "one of several twice", |w| {
+        let deal = w.deal(nothing);
+        let verb = abi::abandonArrayCall {
+            dealid: vec![deal.0; 2],
+            idx: vec![U256::ZERO; 2],
+        };
+        let refusal = error!(TaskNotActive {
+            taskid: TaskId::derive(deal, U256::ZERO).0,
+            status: TaskStatus::Failed as u8
+        });
+        (w.verb(w.scheduler(), verb), refusal)
+    }),
+    ("contribute", "to a task that was given up", |w| {
+        let task = w.task(nothing);
+        let attempt = w.abandoning(w.town.hub.task(task).deal, 0);
+        w.done(attempt);
+        let refusal = error!(TaskNotActive {
+            taskid: task.0,
+            status: TaskStatus::Failed as u8
+        });
+        (w.contribution(0, task, TRUTH, |_| {}), refusal)
+    }),
+    ("claim", "what was given up", |w| {
+        let task = w.task(nothing);
+        let attempt = w.abandoning(w.town.hub.task(task).deal, 0);
+        w.done(attempt);
+        w.wait(10 * T);
+        let refusal = error!(TaskNotClaimable {
+            taskid: task.0,
+            status: TaskStatus::Failed as u8
+        });
+        (w.claiming(task), refusal)
+    }),
+    ("claimDeal", "there is no such deal", |w| {
+        (
+            w.claiming_deal(NO_DEAL, 0),
+            error!(UnknownDeal { dealid: NO_DEAL.0 }),
+        )
+    }),
+    ("claimDeal", "from beyond the deal", |w| {
+        let deal = w.deal(nothing);
+        w.wait(10 * T);
+        let refusal = error!(TaskIndexOutOfRange {
+            dealid: deal.0,
+            idx: U256::ONE,
+            first: U256::ZERO,
+            size: U256::ONE
+        });
+        (w.claiming_deal(deal, 1), refusal)
+    }),
+    ("claimDeal", "in the last second", |w| {
+        let deal = w.deal(nothing);
+        let end = U256::from(w.town.time + 10 * T);
+        w.wait(10 * T - 1);
+        let refusal = error!(DealNotOver {
+            dealid: deal.0,
+            end,
+            time: end - U256::ONE
+        });
+        (w.claiming_deal(deal, 0), refusal)
+    }),
     ("claim", "a task nobody started", |w| {
         w.wait(10 * T);
         let refusal = error!(TaskNotClaimable {
@@ -2003,6 +2556,53 @@ pub(super) const FAULTS: &[Fault] = &[
     ("transferOwnership", "by a stranger", |w| {
         w.by_nobody(abi::transferOwnershipCall { newOwner: NOBODY })
     }),
+    ("configure", "of a sealed hub", |w| w.fixed(configure())),
+    ("changeRegistries", "of a sealed hub", |w| {
+        w.fixed(abi::changeRegistriesCall {
+            appregistry: NOBODY,
+            datasetregistry: NOBODY,
+            workerpoolregistry: NOBODY,
+        })
+    }),
+    ("setTeeBroker", "of a sealed hub", |w| {
+        w.fixed(abi::setTeeBrokerCall { teebroker: NOBODY })
+    }),
+    ("seal", "by a stranger", |w| w.by_nobody(abi::sealCall {})),
+    ("seal", "a second time", |w| w.fixed(abi::sealCall {})),
+    (
+        "seal",
+        "with less gas for callbacks than it will allow",
+        |w| {
+            let setting = w.by_governor(abi::setCallbackGasCall {
+                callbackgas: number(49_999),
+            });
+            w.done(setting);
+            (w.by_governor(abi::sealCall {}), out_of_bounds(49_999))
+        },
+    ),
+    ("setCallbackGas", "of a sealed hub, too little", |w| {
+        w.sealed();
+        let callbackgas = number(49_999);
+        (
+            w.by_governor(abi::setCallbackGasCall { callbackgas }),
+            out_of_bounds(49_999),
+        )
+    }),
+    ("setCallbackGas", "of a sealed hub, too much", |w| {
+        w.sealed();
+        let callbackgas = number(2_000_001);
+        (
+            w.by_governor(abi::setCallbackGasCall { callbackgas }),
+            out_of_bounds(2_000_001),
+        )
+    }),
+    ("transferOwnership", "to nobody", |w| {
+        let verb = abi::transferOwnershipCall {
+            newOwner: Address::ZERO,
+        };
+        let name = "newOwner".to_owned();
+        (w.by_governor(verb), error!(ZeroArgument { name }))
+    }),
     ("importScore", "there was no hub before", |w| {
         (
             w.verb(NOBODY, abi::importScoreCall { worker: NOBODY }),
@@ -2039,7 +2639,7 @@ fn unauthorized(world: &World, task: TaskId, enclave: Address, signer: Address) 
     })
 }
 
-fn configure() -> abi::configureCall {
+pub(super) fn configure() -> abi::configureCall {
     abi::configureCall {
         token: NOBODY,
         name: String::new(),
@@ -2049,6 +2649,216 @@ fn configure() -> abi::configureCall {
         datasetregistry: NOBODY,
         workerpoolregistry: NOBODY,
         v3hub: NOBODY,
+    }
+}
+
+fn out_of_bounds(callbackgas: u64) -> Refusal {
+    error!(CallbackGasOutOfBounds {
+        callbackgas: number(callbackgas),
+        least: number(50_000),
+        most: number(2_000_000)
+    })
+}
+
+/// A salt that says no more than that the order is good in this second.
+fn dated(world: &World) -> B256 {
+    let marks = MarkedSalt {
+        expiry: Some(world.town.time + 1),
+        ..MarkedSalt::default()
+    };
+    marks.make().expect("small numbers")
+}
+
+/// What an order's salt is looked at for.
+#[derive(Clone, Copy)]
+enum Use {
+    /// A match, in which this order's salt is not as it should be.
+    Match(Kind),
+    /// Lending a dataset to a deal that has none.
+    Lend,
+}
+
+impl Use {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Match(kind) => kind,
+            Self::Lend => Kind::Dataset,
+        }
+    }
+}
+
+fn salt_of(orders: &mut crate::town::Orders, kind: Kind) -> &mut B256 {
+    match kind {
+        Kind::App => &mut orders.app.salt,
+        Kind::Dataset => &mut orders.dataset.salt,
+        Kind::Workerpool => &mut orders.workerpool.salt,
+        Kind::Request => &mut orders.request.salt,
+    }
+}
+
+/// Orders that end by what their salts say.
+impl World {
+    /// The use of an order with this salt, and the order's hash.
+    fn with_salt(&mut self, how: Use, salt: B256) -> (super::Try, B256) {
+        let mut orders = self.town.orders(1, 1);
+        *salt_of(&mut orders, how.kind()) = salt;
+        let hash = match how.kind() {
+            Kind::App => self.hash(&orders.app),
+            Kind::Dataset => self.hash(&orders.dataset),
+            Kind::Workerpool => self.hash(&orders.workerpool),
+            Kind::Request => self.hash(&orders.request),
+        };
+        let attempt = match how {
+            Use::Match(kind) => self.matching(|orders| *salt_of(orders, kind) = salt),
+            Use::Lend => self.lending(|orders| orders.dataset.salt = salt),
+        };
+        (attempt, hash)
+    }
+
+    fn marked(&mut self, how: Use, marks: MarkedSalt) -> (super::Try, B256) {
+        self.with_salt(how, marks.make().expect("small numbers"))
+    }
+
+    fn signer(&self, kind: Kind) -> Address {
+        entry_of(kind).map_or(self.requester(), |entry| self.town.owner_of(entry))
+    }
+
+    fn raised(&mut self, signer: Address, refuse_unmarked: bool) {
+        let verb = abi::raiseEpochCall {
+            refuseUnmarked: refuse_unmarked,
+        };
+        let attempt = self.verb(signer, verb);
+        self.done(attempt);
+    }
+
+    fn handed_over(&mut self, entry: Entry, to: Address) {
+        let owner = self.town.owner_of(entry);
+        let attempt = (self.call(owner), Deed::HandOver { entry, to });
+        self.done(attempt);
+    }
+
+    fn unknown(&mut self, how: Use, spoil: fn(&mut B256)) -> (super::Try, Refusal) {
+        let mut salt = MarkedSalt::default().make().expect("nothing");
+        spoil(&mut salt);
+        let (attempt, orderHash) = self.with_salt(how, salt);
+        (attempt, error!(UnknownSalt { orderHash, salt }))
+    }
+
+    fn expired(&mut self, how: Use) -> (super::Try, Refusal) {
+        let marks = MarkedSalt {
+            expiry: Some(self.town.time),
+            ..MarkedSalt::default()
+        };
+        let (attempt, orderHash) = self.marked(how, marks);
+        let time = U256::from(self.town.time);
+        let refusal = error!(OrderExpired {
+            orderHash,
+            expiry: time,
+            time
+        });
+        (attempt, refusal)
+    }
+
+    fn taken_back(&mut self, how: Use) -> (super::Try, Refusal) {
+        let signer = self.signer(how.kind());
+        self.raised(signer, false);
+        self.of_epoch(how, 0)
+    }
+
+    fn ahead_of_time(&mut self, how: Use) -> (super::Try, Refusal) {
+        let signer = self.signer(how.kind());
+        self.raised(signer, true);
+        self.of_epoch(how, 2)
+    }
+
+    /// An order of another epoch than its signer's, which is the first.
+    fn of_epoch(&mut self, how: Use, epoch: u32) -> (super::Try, Refusal) {
+        let marks = MarkedSalt {
+            signer_epoch: Some(epoch),
+            ..MarkedSalt::default()
+        };
+        let (attempt, orderHash) = self.marked(how, marks);
+        let refusal = error!(OrderEpochPassed {
+            orderHash,
+            signer: self.signer(how.kind()),
+            signedEpoch: U256::from(epoch),
+            currentEpoch: U256::ONE
+        });
+        (attempt, refusal)
+    }
+
+    fn unmarked(&mut self, how: Use, salt: B256) -> (super::Try, Refusal) {
+        let signer = self.signer(how.kind());
+        self.raised(signer, true);
+        let (attempt, orderHash) = self.with_salt(how, salt);
+        (attempt, error!(UnmarkedOrderRefused { orderHash, signer }))
+    }
+
+    fn transferred(&mut self, how: Use, back: bool) -> (super::Try, Refusal) {
+        let entry = entry_of(how.kind()).expect("an asset");
+        let owner = self.town.owner_of(entry);
+        self.handed_over(entry, self.town.sponsor.address);
+        if back {
+            self.handed_over(entry, owner);
+        }
+        let marks = MarkedSalt {
+            asset_epoch: Some(0),
+            ..MarkedSalt::default()
+        };
+        let (attempt, orderHash) = self.marked(how, marks);
+        let asset = match entry {
+            Entry::App => self.town.app,
+            Entry::Dataset => self.town.dataset,
+            Entry::Workerpool => self.town.workerpool,
+        };
+        let refusal = error!(AssetTransferred {
+            orderHash,
+            asset,
+            signedEpoch: U256::ZERO,
+            currentEpoch: number(if back { 2 } else { 1 })
+        });
+        (attempt, refusal)
+    }
+
+    /// The order was signed under a policy of 30 % staked and 1 % kept.
+    fn changed(&mut self, stake_ratio: u64, reward_ratio: u64) -> (super::Try, Refusal) {
+        let policy = Deed::Policy {
+            stake_ratio,
+            reward_ratio,
+        };
+        let policy = (self.call(self.scheduler()), policy);
+        self.done(policy);
+        let marks = MarkedSalt {
+            policy: Some(Policy {
+                worker_stake_ratio: 30,
+                scheduler_reward_ratio: 1,
+            }),
+            ..MarkedSalt::default()
+        };
+        let (attempt, orderHash) = self.marked(Use::Match(Kind::Workerpool), marks);
+        let refusal = error!(PolicyChanged {
+            orderHash,
+            workerpool: self.town.workerpool,
+            stakeRatio: number(stake_ratio),
+            rewardRatio: number(reward_ratio)
+        });
+        (attempt, refusal)
+    }
+
+    /// What was fixed when the hub was sealed, by the owner.
+    fn fixed(&mut self, verb: impl crate::town::Verb) -> (super::Try, Refusal) {
+        self.sealed();
+        (self.by_governor(verb), error!(HubIsSealed {}))
+    }
+}
+
+/// What an order of this kind offers; a request offers nothing.
+fn entry_of(kind: Kind) -> Option<Entry> {
+    match kind {
+        Kind::App => Some(Entry::App),
+        Kind::Dataset => Some(Entry::Dataset),
+        Kind::Workerpool => Some(Entry::Workerpool),
+        Kind::Request => None,
     }
 }
 

@@ -12,7 +12,7 @@ use super::good::category;
 use super::{NOBODY, TRUTH, Try, World, error, nothing, number, without_dataset};
 use crate::law::Law;
 use crate::town::{GROUP, T, WALLET};
-use crate::words::{CALLBACK_GAS, CATEGORIES, FORMER_HUB, HOUSE, score_word, task_word};
+use crate::words::{CALLBACK_GAS, CATEGORIES, FORMER_HUB, HOUSE, TOKEN, score_word, task_word};
 
 /// Sender, whom it calls, with what, and what the contracts say.
 type Tampered = (
@@ -23,6 +23,8 @@ type Tampered = (
 
 /// A contract that answers 101 to everything.
 const A_HUNDRED_AND_ONE: [u8; 8] = hex!("60655f5260205ff3");
+/// A contract that answers 1,001 to everything.
+const A_THOUSAND_AND_ONE: [u8; 9] = hex!("6103e95f5260205ff3");
 /// A contract that answers 2⁹⁶ to everything: 1 << 96.
 const MORE_THAN_96_BITS: [u8; 12] = hex!("600160601b5f5260205ff300");
 /// A contract that answers no to everything.
@@ -76,6 +78,22 @@ pub(super) const TAMPERED: &[Tampered] = &[
                 error!(SchedulerRatioTooHigh {
                     ratio: number(101),
                     limit: number(100)
+                }),
+            )
+        },
+    ),
+    (
+        "matchOrders",
+        "a workerpool of a registry before this one, which asks for more than ten times the price",
+        |w| {
+            w.chain.put(w.town.workerpool, &A_THOUSAND_AND_ONE);
+            let attempt = w.matching(nothing);
+            w.raw(
+                attempt,
+                error!(StakeRatioTooHigh {
+                    workerpool: w.town.workerpool,
+                    ratio: number(1_001),
+                    limit: number(1_000)
                 }),
             )
         },
@@ -234,6 +252,49 @@ pub(super) const TAMPERED: &[Tampered] = &[
             w.raw(w.verb(NOBODY, verb), refusal)
         },
     ),
+    ("claim", "the hub has nothing to burn", |w| {
+        let task = w.revealing(nothing);
+        let refusal = w.plundered_to(Nrlc::rlc(13), Nrlc::rlc(3));
+        w.wait(10 * T);
+        let attempt = w.claiming(task);
+        w.raw(attempt, refusal)
+    }),
+    ("claimDeal", "the hub has nothing to burn", |w| {
+        let task = w.revealing(nothing);
+        let refusal = w.plundered_to(Nrlc::rlc(13), Nrlc::rlc(3));
+        w.wait(10 * T);
+        let attempt = w.claiming_deal(w.town.hub.task(task).deal, 0);
+        w.raw(attempt, refusal)
+    }),
+    (
+        "claimDeal",
+        "the requester's money is not frozen any more",
+        |w| {
+            let deal = w.deal(nothing);
+            let refusal = w.thawed(w.requester(), Nrlc::rlc(13));
+            w.wait(10 * T);
+            let attempt = w.claiming_deal(deal, 0);
+            w.raw(attempt, refusal)
+        },
+    ),
+    ("abandon", "the hub has nothing to burn", |w| {
+        let deal = w.deal(nothing);
+        // What is unlocked before: 13 RLC, and nine tenths of 3.
+        let unlocked = Nrlc::nrlc(15_700_000_000);
+        let refusal = w.plundered_to(unlocked, Nrlc::nrlc(300_000_000));
+        let attempt = w.abandoning(deal, 0);
+        w.raw(attempt, refusal)
+    }),
+    (
+        "abandon",
+        "the requester's money is not frozen any more",
+        |w| {
+            let deal = w.deal(nothing);
+            let refusal = w.thawed(w.requester(), Nrlc::rlc(13));
+            let attempt = w.abandoning(deal, 0);
+            w.raw(attempt, refusal)
+        },
+    ),
     (
         "contributeAndFinalize",
         "a result in whose place something stands",
@@ -324,6 +385,41 @@ pub(super) const TAMPERED: &[Tampered] = &[
         assert!(outcome.is_ok(), "{outcome:?}");
         (sender, to, data, error!(ScoreAlreadyImported { worker }))
     }),
+    ("configure", "with no token", |w| {
+        w.unconfigured("token", |verb| verb.token = Address::ZERO)
+    }),
+    ("configure", "with no registry of apps", |w| {
+        w.unconfigured("appregistry", |verb| verb.appregistry = Address::ZERO)
+    }),
+    ("configure", "with no registry of datasets", |w| {
+        w.unconfigured("datasetregistry", |verb| {
+            verb.datasetregistry = Address::ZERO
+        })
+    }),
+    ("configure", "with no registry of workerpools", |w| {
+        w.unconfigured("workerpoolregistry", |verb| {
+            verb.workerpoolregistry = Address::ZERO
+        })
+    }),
+    ("seal", "a hub that was never configured", |w| {
+        w.write(U256::from(TOKEN), U256::ZERO);
+        let attempt = w.by_governor(abi::sealCall {});
+        let what = w.town.hub.address();
+        w.raw(attempt, error!(NotReadyToSeal { what }))
+    }),
+    ("seal", "with a registry of apps that nobody opened", |w| {
+        w.closed(w.chain.deployment().app_registry)
+    }),
+    (
+        "seal",
+        "with a registry of datasets that nobody opened",
+        |w| w.closed(w.chain.deployment().dataset_registry),
+    ),
+    (
+        "seal",
+        "with a registry of workerpools that nobody opened",
+        |w| w.closed(w.chain.deployment().workerpool_registry),
+    ),
     ("createCategory", "the 65,536th", |w| {
         let limit = number(65_535);
         w.write(U256::from(CATEGORIES), limit);
@@ -374,13 +470,38 @@ impl World {
 
     /// The hub's own balance, all that is frozen, is gone; what it says who has to be paid so much.
     fn plundered(&mut self, needed: Nrlc) -> Refusal {
+        self.plundered_to(Nrlc::ZERO, needed)
+    }
+
+    /// The same, but for what is given back before that.
+    fn plundered_to(&mut self, left: Nrlc, needed: Nrlc) -> Refusal {
         let supply = self.read(U256::from(HOUSE)) & ((U256::ONE << 96) - U256::ONE);
-        self.write(U256::from(HOUSE), supply);
+        self.write(U256::from(HOUSE), supply | left.0 << 96);
         error!(InsufficientBalance {
             account: self.town.hub.address(),
             balance: U256::ZERO,
             needed: needed.0
         })
+    }
+
+    /// A hub that is not configured yet, and is to be now, without somebody.
+    fn unconfigured(
+        &mut self,
+        name: &str,
+        forget: fn(&mut abi::configureCall),
+    ) -> (Address, Address, Bytes, Refusal) {
+        self.write(U256::from(TOKEN), U256::ZERO);
+        let mut verb = super::table::configure();
+        forget(&mut verb);
+        let name = name.to_owned();
+        self.raw(self.by_governor(verb), error!(ZeroArgument { name }))
+    }
+
+    /// The hub is to be sealed, and a registry says that it is not initialized.
+    fn closed(&mut self, what: Address) -> (Address, Address, Bytes, Refusal) {
+        self.chain.put(what, &NO);
+        let attempt = self.by_governor(abi::sealCall {});
+        self.raw(attempt, error!(NotReadyToSeal { what }))
     }
 
     pub(super) fn raw(
