@@ -216,6 +216,11 @@ async fn what_blocks_pass_by_is_sent_again_dearer_and_executed_once_and_what_no_
     assert_eq!(offered_fee(&town, None).await, (hash, first));
     // Now blocks come that leave it out.
     proxy.change(|faults| faults.swallow = 1.0);
+    // What was on its way to the node has arrived once the next is swallowed.
+    let swallowed = proxy.counts().swallowed;
+    proxy
+        .until(|counts| counts.swallowed >= swallowed + 2)
+        .await;
     town.node.forget(hash).await.expect("dropped");
     town.node.mine(5).await.expect("mined");
     let passed = proxy.counts().swallowed;
