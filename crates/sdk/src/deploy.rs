@@ -198,22 +198,24 @@ pub struct Deployed {
 /// Where everything of this owner stands, or will, on the chain of this node. Only the chain's id is asked for: whether it
 /// stands, and since which block, is not known.
 pub async fn planned(rpc_url: &Url, owner: Address) -> Result<Deployment, DeployError> {
-    Ok(Site::visit(rpc_url, owner).await?.plan.deployment)
+    Ok(Site::visit(rpc_url, owner, None).await?.plan.deployment)
 }
 
 /// Deploys everything from this wallet, or what is missing of it, and says where it stands.
 pub async fn deploy(rpc_url: &Url, wallet: &Wallet) -> Result<Deployment, DeployError> {
-    let deployed = deploy_telling(rpc_url, wallet, |_| {}).await?;
+    let deployed = deploy_telling(rpc_url, wallet, None, |_| {}).await?;
     Ok(deployed.deployment)
 }
 
-/// The same, telling of each step as it is done, and in the end what it took.
+/// The same, offering no more than `fee_max` wei per gas (none: as usual, [`ChainOptions::fee_max`]), telling of each step
+/// as it is done, and in the end what it took.
 pub async fn deploy_telling(
     rpc_url: &Url,
     wallet: &Wallet,
+    fee_max: Option<u128>,
     tell: impl FnMut(Progress) + Send,
 ) -> Result<Deployed, DeployError> {
-    let site = Site::visit(rpc_url, wallet.address()).await?;
+    let site = Site::visit(rpc_url, wallet.address(), fee_max).await?;
     let sender = site.chain.sender(wallet);
     let mut work = Work {
         steps: site.plan.steps.len(),
@@ -250,7 +252,7 @@ pub async fn deploy_telling(
 /// from its contract's code and owner, and is computed here.
 pub async fn verify(rpc_url: &Url, deployment: &Deployment) -> Result<(), DeployError> {
     let owner = deployment.deployer;
-    let site = Site::visit(rpc_url, owner).await?;
+    let site = Site::visit(rpc_url, owner, None).await?;
     let planned = &site.plan.deployment;
     if planned.chain_id != deployment.chain_id {
         return Err(failed("comparing chain ids")(ChainError::WrongChain {
@@ -306,10 +308,12 @@ fn failed(doing: impl Into<String>) -> impl FnOnce(ChainError) -> DeployError {
     }
 }
 
-fn options() -> ChainOptions {
+fn options(fee_max: Option<u128>) -> ChainOptions {
+    let usual = ChainOptions::default();
     ChainOptions {
         poll_every: Duration::from_millis(200),
-        ..ChainOptions::default()
+        fee_max: fee_max.unwrap_or(usual.fee_max),
+        ..usual
     }
 }
 
@@ -335,13 +339,17 @@ struct Site {
 }
 
 impl Site {
-    async fn visit(rpc_url: &Url, owner: Address) -> Result<Self, DeployError> {
+    async fn visit(
+        rpc_url: &Url,
+        owner: Address,
+        fee_max: Option<u128>,
+    ) -> Result<Self, DeployError> {
         let asking = "asking the node which chain it is on";
         let nowhere = plan(0, owner).deployment;
-        let probe = Chain::unchecked(rpc_url, nowhere, options()).map_err(failed(asking))?;
+        let probe = Chain::unchecked(rpc_url, nowhere, options(fee_max)).map_err(failed(asking))?;
         let chain_id = probe.node_chain_id().await.map_err(failed(asking))?;
         let plan = plan(chain_id, owner);
-        let chain = Chain::unchecked(rpc_url, plan.deployment.clone(), options())
+        let chain = Chain::unchecked(rpc_url, plan.deployment.clone(), options(fee_max))
             .map_err(failed(asking))?;
         Ok(Self { chain, plan })
     }

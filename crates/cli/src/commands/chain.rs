@@ -152,7 +152,7 @@ async fn deploy(context: Context, arguments: ChainDeploy) -> anyhow::Result<()> 
         "deploying as {owner} on chain {chain_id}, at {}",
         bare(&rpc)
     ));
-    let deployed = sdk::deploy::deploy_telling(&rpc, &wallet, |done| {
+    let deployed = sdk::deploy::deploy_telling(&rpc, &wallet, Some(context.common.fee_max), |done| {
         let took = match done.gas_used {
             None => "stands".to_owned(),
             Some(gas) => format!("done, {gas} gas"),

@@ -84,7 +84,7 @@ async fn put_proxy(node: &TestChain) {
 }
 
 async fn deployed(node: &TestChain) -> Result<Deployed, DeployError> {
-    deploy_telling(&at(node), &node.wallet(0), |_| {}).await
+    deploy_telling(&at(node), &node.wallet(0), None, |_| {}).await
 }
 
 /// What a deployment says of the thing that is not as it should be.
@@ -218,7 +218,7 @@ async fn a_deployment_killed_after_any_transaction_goes_on_where_it_was() {
         drop(cut);
 
         let mut besides = 0;
-        let resumed = deploy_telling(&at(&node), &owner, |done| {
+        let resumed = deploy_telling(&at(&node), &owner, None, |done| {
             besides += u64::from(done.label == "see the end of what was sent before");
         })
         .await
@@ -262,7 +262,7 @@ async fn a_second_deployment_sends_nothing_and_tells_the_same() {
     assert!(first.transactions >= 17 && first.gas_used > 10_000_000);
     let sent = sent_by(&node, node.wallet(0).address()).await;
     let mut told: Vec<Progress> = Vec::new();
-    let second = deploy_telling(&at(&node), &node.wallet(0), |step| told.push(step))
+    let second = deploy_telling(&at(&node), &node.wallet(0), None, |step| told.push(step))
         .await
         .expect("stands");
     assert_eq!(second.deployment, first.deployment);
