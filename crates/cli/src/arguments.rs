@@ -58,7 +58,10 @@ pub struct Common {
     /// The pool, instead of the town's: where inputs go, results lie, and workers join
     #[arg(long, global = true, env = "OXEC_POOL", value_name = "URL")]
     pub pool: Option<Url>,
-    /// The most to offer per gas, in gwei: while the chain asks more, nothing is sent and you are told
+    /// The most to offer per gas, in gwei
+    ///
+    /// While the chain's base fee is higher, nothing new is sent and you are told; what was sent before waits. A worker
+    /// that cannot send in time loses its stake, so leave it room.
     #[arg(long, global = true, env = "OXEC_FEE_MAX", value_name = "GWEI", default_value = "10000", value_parser = gwei)]
     pub fee_max: u128,
     /// Say more on standard error (-v: what happens, -vv: why)

@@ -14,7 +14,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use alloy_primitives::{Address, B256, Bytes, Signature, keccak256};
 use futures::TryStreamExt as _;
@@ -521,6 +521,11 @@ impl AtUploaded {
     }
 }
 
+fn unix_secs() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
 /// The end of a journey that has not contributed: the worker stops, or the pool wants no more of it.
 async fn interrupted(desk: &Desk, hints: &mut watch::Receiver<Hints>) -> Ending {
     loop {
@@ -832,7 +837,9 @@ impl Walk {
         let Ok(newest) = Box::pin(self.desk.chain.block()).await else {
             return Ok(());
         };
-        if newest.time_secs < view.reveal_deadline.saturating_add(mine) {
+        // Where nothing happens, the newest block may be old: the next one carries the time of day.
+        let now = newest.time_secs.max(unix_secs());
+        if now < view.reveal_deadline.saturating_add(mine) || now >= view.final_deadline {
             return Ok(());
         }
         let task = self.task();
@@ -840,9 +847,10 @@ impl Walk {
         let data = tokio::task::spawn_blocking(move || package::callback_data(&package)).await;
         let data = match data {
             Ok(Ok(data)) => data.unwrap_or_default(),
+            // Without it only what calls nobody can be finished; the contract says so.
             Ok(Err(error)) => {
                 tracing::warn!(task.id = %task, error = in_full(&error), "the result cannot be read");
-                return Ok(());
+                Bytes::new()
             }
             Err(_) => return Ok(()),
         };
@@ -1229,9 +1237,12 @@ impl Walk {
                 Err(UploadError::Away { error }) => error,
             };
             tracing::debug!(task.id = %self.task(), error, "the pool is away, the result waits");
-            let (view, _) = self.look().await?;
+            let (view, own) = self.look().await?;
             if view.status.is_over() {
                 return Err(self.over(&view));
+            }
+            if own == ContributionStatus::Proved {
+                self.finish_for_the_pool(&view).await?;
             }
             self.wait(pause).await?;
             pause = (pause * 2).min(PAUSE_MAX);

@@ -41,6 +41,8 @@ const LAST_LOOKS_AT_ONCE: usize = 8;
 /// How often it is looked whether the ends of tasks still stand where nothing was heard of a reorganisation, and which of
 /// them are certain by now. Nobody waits for that: a reveal that was taken back may be made again for two category times.
 const SETTLED_LOOK: Duration = Duration::from_secs(30);
+/// How far such looks are apart at least.
+const LOOKS_APART: Duration = Duration::from_secs(1);
 /// The pause until a chain that does not answer is asked again.
 const CHAIN_PAUSE: Duration = Duration::from_secs(5);
 
@@ -506,16 +508,22 @@ impl Office {
                     }
                 };
                 let mut followed = desk.chain.follow(newest + 1);
+                // What happened before this one listened.
+                for task in office.holding() {
+                    office.hint(task, |hints| hints.looks += 1);
+                }
                 let mut look = tokio::time::interval(SETTLED_LOOK);
+                let mut looked = tokio::time::Instant::now();
                 loop {
                     tokio::select! {
                         what = followed.next() => match what {
                             Followed::Blocks { to_block, events } => {
-                                if office.is_deep_enough(to_block) {
-                                    office.look_after_settled(&desk).await;
-                                }
                                 for task in events.iter().filter_map(|event| task_of(&event.event)) {
                                     office.hint(task, |hints| hints.looks += 1);
+                                }
+                                if office.is_deep_enough(to_block) && looked.elapsed() >= LOOKS_APART {
+                                    looked = tokio::time::Instant::now();
+                                    office.look_after_settled(&desk).await;
                                 }
                             }
                             Followed::Reorganised { .. } => {

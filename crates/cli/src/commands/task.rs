@@ -146,7 +146,9 @@ fn told_by_the_chain(task: &OnChain, contributions: &[Contributed], now_secs: u6
             left(end)
         ),
         TaskStatus::Revealing => format!(
-            "its result is decided and the pool is to finalize it; else the money goes back {}",
+            "its result is decided and the pool is to finalize it; if it does not, a worker who revealed may, from {}; else \
+             the money goes back {}",
+            left(task.reveal_deadline + task.time_secs / 2).replace("in ", ""),
             left(end)
         ),
         TaskStatus::Completed => "it waits for nothing: it is finalized and paid".to_owned(),

@@ -91,6 +91,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How long news of a block may take to come after a receipt from it, before it is asked whether that block stands.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// The longest pause between two looks at whether the account counts what was mined.
+const RECOUNT_MAX: Duration = Duration::from_secs(60);
+
 /// A safety net under lost news of blocks.
 const NET: Duration = Duration::from_secs(2);
 
@@ -182,8 +185,10 @@ impl Sender {
             mined: VecDeque::new(),
             set_aside: Vec::new(),
             verified: None,
+            unseen_when: Instant::now(),
             asked_when: Instant::now(),
             recount: false,
+            recount_pause: LOST_AFTER,
             in_question: false,
             looked_at: None,
             looked_when: Instant::now(),
@@ -470,10 +475,14 @@ struct Desk {
     set_aside: Vec<Mined>,
     /// The newest block of a chain on which all that was mined lately was seen to stand.
     verified: Option<Arc<Head>>,
+    /// When a receipt was last told from a block that was not seen yet.
+    unseen_when: Instant,
     /// When it was last asked whether what was mined stands.
     asked_when: Instant,
     /// Whether a reorganisation was noticed since the account's count was last seen to agree with what was mined.
     recount: bool,
+    /// How long until the count is looked at again, longer each time.
+    recount_pause: Duration,
     /// The node's count says that nonces are free under which transactions were mined: whether they stand is to be seen
     /// before anything else.
     in_question: bool,
@@ -640,7 +649,7 @@ impl Desk {
             // A block: perhaps one that undoes others. The chain holds the other end for as long as we hold the chain.
             Ok(()) = self.newest.changed(), if !self.mined.is_empty() || !self.set_aside.is_empty() => true,
             () = tokio::time::sleep(GRACE), if !self.all_seen() => true,
-            () = tokio::time::sleep(LOST_AFTER), if self.recount => true,
+            () = tokio::time::sleep(self.recount_pause), if self.recount => true,
         }
     }
 
@@ -1244,6 +1253,7 @@ impl Desk {
                 job.answer(Err(error));
             });
         }
+        self.unseen_when = Instant::now();
         self.mined.push_back(Mined {
             block,
             block_hash,
@@ -1361,7 +1371,10 @@ impl Desk {
         } else if flight.too_cheap {
             Some(Lacks::WhatTheNodeAsks)
         } else {
-            (overdue || flight.shelved >= SHELVED_MAX).then_some(Lacks::Attention)
+            // On a chain with block times a block comes first.
+            let shelved =
+                flight.shelved >= SHELVED_MAX && flight.priced_at.elapsed() > resend_after;
+            (overdue || shelved).then_some(Lacks::Attention)
         };
         if let Some(lacks) = lacks {
             let fee_max = self.chain.inner.options.fee_max;
@@ -1406,8 +1419,9 @@ impl Desk {
         let in_question = self.in_question;
         let last = self.verified.clone();
         let asked = self.asked_when.elapsed();
-        let in_doubt =
-            (!self.all_seen() && asked >= GRACE) || (self.recount && asked >= LOST_AFTER);
+        let recount = self.recount && asked >= self.recount_pause;
+        let unheard_of = !self.all_seen() && asked.min(self.unseen_when.elapsed()) >= GRACE;
+        let in_doubt = recount || unheard_of;
         if !in_question && !in_doubt && last.as_ref().is_some_and(|last| last.hash == head.hash) {
             return;
         }
@@ -1417,9 +1431,10 @@ impl Desk {
             }
             self.verified = Some(head);
             self.in_question = false;
+            self.recount = false;
             return;
         }
-        if !in_question && !in_doubt && self.stands_below(&head, last.as_deref()) {
+        if !in_question && !recount && self.stands_below(&head, last.as_deref()) {
             self.stands_on(head);
             return;
         }
@@ -1443,6 +1458,7 @@ impl Desk {
             return;
         }
         self.recount = true;
+        self.recount_pause = LOST_AFTER;
         // A chain that merely became shorter was put back on purpose (a development chain), or its node is behind:
         // what stood there is not ours to bring back. Another branch, however short for now, is a reorganisation.
         if standing == Stand::Shorter && self.stood(&head) {
@@ -1530,10 +1546,11 @@ impl Desk {
     /// nothing is done twice if only the count was late.
     async fn recount(&mut self) {
         self.recount = true;
+        self.recount_pause = (self.recount_pause * 2).min(RECOUNT_MAX);
         let Ok(used) = self.count("latest").await else {
             return;
         };
-        let (failed, uncounted): (Vec<_>, Vec<_>) = self
+        let (failed, uncounted): (Vec<&Mined>, Vec<&Mined>) = self
             .mined
             .iter()
             .filter(|mined| mined.nonce >= used)
@@ -1551,11 +1568,9 @@ impl Desk {
             .map(|mined| (mined.flight.newest_form().1.clone(),));
         let raws = raws.collect();
         // What failed is not to be done after all: something else takes its nonce.
-        if !failed.is_empty() {
-            self.mined
-                .retain(|mined| mined.nonce < used || mined.flight.told_failed.is_none());
-            self.next_nonce = None;
-        }
+        let failed: BTreeSet<u64> = failed.iter().map(|mined| mined.nonce).collect();
+        self.mined.retain(|mined| !failed.contains(&mined.nonce));
+        self.holes.extend(failed);
         let answers = self
             .chain
             .inner
@@ -1605,8 +1620,8 @@ impl Desk {
         Ok(Stand::All)
     }
 
-    /// What was set aside counts again once the chain is as long as it was, if it is the same; else it was put back on
-    /// purpose.
+    /// What was set aside counts again once the chain is as long as it was, if any of it stands; else the chain was put back
+    /// on purpose.
     async fn take_up_again(&mut self, head: &Head) {
         let newest = self.set_aside.iter().max_by_key(|mined| mined.block);
         let Some((block, block_hash)) = newest.map(|mined| (mined.block, mined.block_hash)) else {
@@ -1615,11 +1630,36 @@ impl Desk {
         if head.number() < block {
             return;
         }
-        if let Ok(found) = Head::at(&self.chain.inner.rpc, block).await {
-            let set_aside = std::mem::take(&mut self.set_aside);
-            if found.is_some_and(|found| found.hash == block_hash) {
-                self.mined.extend(set_aside);
-            }
+        let rpc = self.chain.inner.rpc.clone();
+        let Ok(found) = Head::at(&rpc, block).await else {
+            return;
+        };
+        let mut stands = found.is_some_and(|found| found.hash == block_hash);
+        if !stands {
+            // Where some of it stands, nobody put the chain back: the rest was undone by a reorganisation.
+            let params = self
+                .set_aside
+                .iter()
+                .map(|mined| (mined.flight.newest_form().0,));
+            let params = params.collect();
+            let Ok(receipts) = rpc
+                .batch::<_, Option<Standing>>("eth_getTransactionReceipt", params)
+                .await
+            else {
+                return;
+            };
+            stands = receipts
+                .iter()
+                .any(|receipt| matches!(receipt, Ok(Some(_))));
+        }
+        let set_aside = std::mem::take(&mut self.set_aside);
+        if stands {
+            self.unseen_when = Instant::now();
+            let unseen = set_aside.into_iter().map(|mined| Mined {
+                seen: false,
+                ..mined
+            });
+            self.mined.extend(unseen);
         }
     }
 

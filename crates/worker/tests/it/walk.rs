@@ -144,6 +144,15 @@ async fn the_worker_looks_at_the_chain_by_itself() {
 
 #[tokio::test]
 async fn a_worker_who_revealed_finishes_for_a_pool_that_is_silent() {
+    a_silent_pool_is_done_without(false).await;
+}
+
+#[tokio::test]
+async fn a_worker_who_revealed_finishes_for_a_pool_that_asked_for_the_result_and_went_away() {
+    a_silent_pool_is_done_without(true).await;
+}
+
+async fn a_silent_pool_is_done_without(asked: bool) {
     let mut town = Town::start().await;
     let given = town.deal(HELLO, "").await;
     let worker = town.worker(Conduct::Honest).await;
@@ -153,9 +162,18 @@ async fn a_worker_who_revealed_finishes_for_a_pool_that_is_silent() {
     town.pool
         .until(|message| *message == ToPool::Revealed { task })
         .await;
+    if asked {
+        // Unwell, whenever it is sent.
+        town.pool.refuse_uploads(&[StatusCode::BAD_GATEWAY; 1_000]);
+        town.pool.say(ToWorker::Upload { task });
+        eventually("it was sent", async || town.pool.answers_left() < 1_000).await;
+    }
     let revealed = town.task(task).await;
     // The time for reveals, and half a category's time in which only the pool may.
     let silence = 2 * revealed.time_secs + revealed.time_secs / 2 + 1;
+    let before = sdk::payment::account(&town.chain, town.worker.address())
+        .await
+        .expect("an account");
     town.node("evm_increaseTime", serde_json::json!([silence]))
         .await;
     town.node("hardhat_mine", serde_json::json!(["0x1"])).await;
@@ -166,11 +184,14 @@ async fn a_worker_who_revealed_finishes_for_a_pool_that_is_silent() {
     let finished = town.task(task).await;
     assert!(finished.results.is_empty());
     assert_eq!(Digest(finished.result_digest), hello());
-    // All of the workerpool's price: there is nobody to share it with.
     let account = sdk::payment::account(&town.chain, town.worker.address())
         .await
         .expect("an account");
-    assert!(account.frozen.is_zero(), "{account:?}");
+    // Its stake is free again, and the pool's share is its own.
+    assert!(
+        account.frozen.is_zero() && account.balance > before.balance,
+        "{before:?} {account:?}"
+    );
     eventually("the worker forgets the task", async || worker.tasks() == 0).await;
 }
 
