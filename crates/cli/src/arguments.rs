@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use alloy_primitives::{U256, utils::parse_units};
 use clap::{Args, Parser, Subcommand};
 use protocol::{DealId, TaskId, payment::Nrlc};
 use url::Url;
@@ -57,6 +58,9 @@ pub struct Common {
     /// The pool, instead of the town's: where inputs go, results lie, and workers join
     #[arg(long, global = true, env = "OXEC_POOL", value_name = "URL")]
     pub pool: Option<Url>,
+    /// The most to offer per gas, in gwei: while the chain asks more, nothing is sent and you are told
+    #[arg(long, global = true, env = "OXEC_FEE_MAX", value_name = "GWEI", default_value = "10000", value_parser = gwei)]
+    pub fee_max: u128,
     /// Say more on standard error (-v: what happens, -vv: why)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -406,6 +410,17 @@ pub struct ChainStart {
     /// Without the contracts, as other chains are: for trying `oxec chain deploy`
     #[arg(long)]
     pub bare: bool,
+}
+
+/// Reads an amount of gwei; gives wei.
+fn gwei(words: &str) -> Result<u128, String> {
+    let wei: U256 = parse_units(words, "gwei")
+        .map_err(|error| error.to_string())?
+        .into();
+    u128::try_from(wei)
+        .ok()
+        .filter(|wei| *wei > 0)
+        .ok_or_else(|| "a fee is more than 0, and below 2^128 wei".to_owned())
 }
 
 /// Reads a worker's conduct.

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, ensure};
 use protocol::deployment::Deployment;
 use sdk::{
-    chain::{Chain, Sender},
+    chain::{Chain, ChainOptions, Sender},
     order::MarketClient,
     wallet::Wallet,
 };
@@ -83,7 +83,7 @@ impl Context {
             named,
         } = self.place()?;
         let node = bare(&rpc);
-        Chain::connect(&rpc, deployment)
+        Chain::connect_with(&rpc, deployment, self.chain_options())
             .await
             .with_context(|| match self.common.deployment {
                 Some(_) => format!("cannot use the contracts of {named} at {node}"),
@@ -91,6 +91,14 @@ impl Context {
                     "no chain with the town's contracts at {node} (is the town up? `oxec up` starts it)"
                 ),
             })
+    }
+
+    /// How a chain is used, as far as the command line says.
+    pub fn chain_options(&self) -> ChainOptions {
+        ChainOptions {
+            fee_max: self.common.fee_max,
+            ..ChainOptions::default()
+        }
     }
 
     /// The wallet's sender on that chain.

@@ -36,6 +36,8 @@ use accounts::ACCOUNTS;
 use child::Child;
 use rpc::Rpc;
 
+pub use devchain::Mining;
+
 /// Names the engine that [`start`] takes.
 pub const ENGINE_VARIABLE: &str = "OXEC_TEST_CHAIN";
 
@@ -90,17 +92,6 @@ impl std::fmt::Display for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// When blocks are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mining {
-    /// As soon as a transaction comes.
-    Instant,
-    /// One block per interval, empty or not.
-    Interval(Duration),
-    /// Only by [`TestChain::mine`].
-    Manual,
 }
 
 /// What chain is wanted.
@@ -243,11 +234,7 @@ pub async fn start(options: Options) -> Result<TestChain, Error> {
     };
     let (running, address, deployment) = match engine {
         Engine::Devchain => {
-            let mut config = devchain::Config::default().mining(match options.mining {
-                Mining::Instant => devchain::Mining::Instant,
-                Mining::Interval(interval) => devchain::Mining::Interval(interval),
-                Mining::Manual => devchain::Mining::Manual,
-            });
+            let mut config = devchain::Config::default().mining(options.mining);
             config.contracts = options.contracts;
             config.accounts = ACCOUNTS.len() as u32;
             let chain = devchain::spawn(config).await?;

@@ -42,8 +42,8 @@ use crate::desk::{Desk, Terms};
 use crate::journal::{Entry, JournalError, Reached};
 use crate::package;
 
-/// How often a waiting journey looks at the chain by itself.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// How often a waiting journey looks at the chain by itself: a net under what the chain's events and the pool tell it.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// The first and the longest pause before something that failed in passing is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -466,6 +466,7 @@ impl AtRevealed {
                 return Err(walk.over(&view));
             }
             walk = walk.still_revealed(own, digest).await?;
+            walk.finish_for_the_pool(&view).await?;
             walk.wait(Duration::ZERO).await?;
         }
         walk.reached(Reached::Uploaded { digest }).await?;
@@ -497,19 +498,23 @@ impl AtUploaded {
                     Err(ending) => return ending,
                 }
             }
-            let own = match walk.look().await {
+            let (view, own) = match walk.look().await {
                 Ok((view, _)) if view.status.is_over() => {
                     tracing::debug!(task.id = %walk.task(), %digest, "the task is over");
                     return walk.over(&view);
                 }
-                Ok((_, own)) => own,
+                Ok(looked) => looked,
                 Err(ending) => return ending,
             };
             walk = match walk.still_revealed(own, digest).await {
                 Ok(walk) => walk,
                 Err(ending) => return ending,
             };
-            if let Err(ending) = walk.wait(Duration::ZERO).await {
+            let waited = match walk.finish_for_the_pool(&view).await {
+                Ok(()) => walk.wait(Duration::ZERO).await,
+                Err(ending) => Err(ending),
+            };
+            if let Err(ending) = waited {
                 return ending;
             }
         }
@@ -808,6 +813,60 @@ impl Walk {
         tracing::warn!(task.id = %self.task(), %own, "the chain has forgotten the reveal");
         let again = AtContributed { walk: self, digest };
         Box::pin(again.next()).await.map(|at| at.walk)
+    }
+
+    /// Ends the task in the pool's place, once that has been silent for so long that a worker who revealed may: what the
+    /// pool would have earned by it is this worker's then. One worker after the other, so that not all of them send.
+    async fn finish_for_the_pool(&mut self, view: &Task) -> Result<(), Ending> {
+        let mine = |worker: &Address| *worker == self.desk.address();
+        let Some(place) = view.contributors.iter().position(mine) else {
+            return Ok(());
+        };
+        if view.status != TaskStatus::Revealing {
+            return Ok(());
+        }
+        // So long after the reveals, and as long again until the final deadline: each gets a part of that to be first.
+        let half = view.time_secs / 2;
+        let turns = view.contributors.len() as u64 + 1;
+        let mine = half + half / turns * place as u64;
+        let Ok(newest) = Box::pin(self.desk.chain.block()).await else {
+            return Ok(());
+        };
+        if newest.time_secs < view.reveal_deadline.saturating_add(mine) {
+            return Ok(());
+        }
+        let task = self.task();
+        let package = self.desk.journal.result(task);
+        let data = tokio::task::spawn_blocking(move || package::callback_data(&package)).await;
+        let data = match data {
+            Ok(Ok(data)) => data.unwrap_or_default(),
+            Ok(Err(error)) => {
+                tracing::warn!(task.id = %task, error = in_full(&error), "the result cannot be read");
+                return Ok(());
+            }
+            Err(_) => return Ok(()),
+        };
+        tracing::info!(task.id = %task, "the pool is silent: finishing the task in its place");
+        match Box::pin(sdk::task::finalize_with(
+            &self.desk.sender,
+            task,
+            Bytes::new(),
+            data,
+        ))
+        .await
+        {
+            Ok(receipt) => {
+                tracing::info!(task.id = %task, tx = %receipt.tx, "finished in the pool's place");
+                Err(Ending::Over(
+                    "finished by this worker, since the pool was silent".to_owned(),
+                ))
+            }
+            Err(error) => {
+                // Somebody else was first, or the next look tries again.
+                tracing::warn!(task.id = %task, error = in_full(&error), "the task could not be finished in the pool's place");
+                Ok(())
+            }
+        }
     }
 
     /// Whether this task is to be ended by one transaction of this worker's: one worker decides, the pool has offered to

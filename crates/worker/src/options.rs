@@ -22,6 +22,9 @@ pub struct Options {
     /// A JSON-RPC endpoint of the pool's chain. None: the one the pool names.
     #[serde(default)]
     pub rpc: Option<Url>,
+    /// The most it ever offers per gas, in wei; see [`sdk::chain::ChainOptions::fee_max`]. None: as usual there.
+    #[serde(default)]
+    pub fee_max: Option<u128>,
     /// The workerpool this worker means to work for. None: whichever the pool's door says it is.
     #[serde(default)]
     pub workerpool: Option<alloy_primitives::Address>,
@@ -49,6 +52,7 @@ impl Options {
             folder: folder.into(),
             slots: defaults::slots(),
             rpc: None,
+            fee_max: None,
             workerpool: None,
             deployment: None,
             deposit_stakes: true,

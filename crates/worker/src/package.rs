@@ -6,9 +6,31 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read as _};
 use std::path::{Path, PathBuf};
 
-use protocol::result::{STDERR, STDOUT};
+use alloy_primitives::Bytes;
+use protocol::result::{COMPUTED_JSON, COMPUTED_JSON_LIMIT, Computed, Output, STDERR, STDOUT};
+use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+
+/// What a packaged result declares for the requester's contract, if it does. Blocks.
+pub(crate) fn callback_data(package: &Path) -> io::Result<Option<Bytes>> {
+    let mut archive = ZipArchive::new(BufReader::new(File::open(package)?))?;
+    let entry = match archive.by_name(COMPUTED_JSON) {
+        Ok(entry) => entry,
+        Err(ZipError::FileNotFound) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut text = Vec::new();
+    entry
+        .take(COMPUTED_JSON_LIMIT as u64 + 1)
+        .read_to_end(&mut text)?;
+    Ok(
+        match Computed::parse(&text).map(|computed| computed.output) {
+            Ok(Output::Callback(data)) => Some(data),
+            Ok(Output::Path(_)) | Err(_) => None,
+        },
+    )
+}
 
 /// Zips a result into `target`, which is on disk when this returns. Blocks.
 pub(crate) fn package(out: &Path, stdout: &Path, stderr: &Path, target: &Path) -> io::Result<()> {

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use alloy_primitives::Address;
 use futures::StreamExt as _;
+use protocol::abi::Hub;
 use protocol::contribution::ContributionStatus;
 use protocol::ids::TaskId;
 use runtime::wasm::{Engine, EngineOptions};
-use sdk::chain::BlockRef;
+use sdk::chain::{BlockRef, Followed};
 use sdk::wallet::Wallet;
 use sdk::wire::pool::{Assignment, ToPool};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -37,9 +38,11 @@ const SETTLED_BLOCKS: u64 = 64;
 const SETTLED_FOR: Duration = Duration::from_secs(10 * 60);
 /// At how many tasks that are over a last look is taken at once.
 const LAST_LOOKS_AT_ONCE: usize = 8;
-/// How often it is looked whether the ends of tasks still stand. Nobody waits for that: a reveal that was taken back may
-/// be made again for two category times.
-const SETTLED_LOOK: Duration = Duration::from_secs(5);
+/// How often it is looked whether the ends of tasks still stand where nothing was heard of a reorganisation, and which of
+/// them are certain by now. Nobody waits for that: a reveal that was taken back may be made again for two category times.
+const SETTLED_LOOK: Duration = Duration::from_secs(30);
+/// The pause until a chain that does not answer is asked again.
+const CHAIN_PAUSE: Duration = Duration::from_secs(5);
 
 /// A worker.
 #[derive(Debug)]
@@ -479,7 +482,7 @@ impl Office {
                 break block;
             }
             tokio::select! {
-                () = tokio::time::sleep(SETTLED_LOOK) => {}
+                () = tokio::time::sleep(CHAIN_PAUSE) => {}
                 // Kept on disk: looked at again after the next start.
                 () = self.stop.cancelled() => return true,
                 () = self.kill.cancelled() => return true,
@@ -490,19 +493,56 @@ impl Office {
         true
     }
 
-    /// Looks after tasks that are over until that is certain, for as long as the worker runs.
-    pub(crate) fn watch_settled(self: &Arc<Self>, desk: &Arc<Desk>) {
+    /// Follows the chain for as long as the worker runs: what happens to a task wakes its journey, and tasks that are over
+    /// are looked after until that is certain.
+    pub(crate) fn watch_chain(self: &Arc<Self>, desk: &Arc<Desk>) {
         let (office, desk) = (self.clone(), desk.clone());
         self.journeys.spawn(async move {
-            loop {
-                tokio::select! {
-                    () = tokio::time::sleep(SETTLED_LOOK) => {}
-                    () = office.stop.cancelled() => return,
-                    () = office.kill.cancelled() => return,
+            let watching = async {
+                let newest = loop {
+                    match Box::pin(desk.chain.block()).await {
+                        Ok(block) => break block.number,
+                        Err(_) => tokio::time::sleep(CHAIN_PAUSE).await,
+                    }
+                };
+                let mut followed = desk.chain.follow(newest + 1);
+                let mut look = tokio::time::interval(SETTLED_LOOK);
+                loop {
+                    tokio::select! {
+                        what = followed.next() => match what {
+                            Followed::Blocks { to_block, events } => {
+                                if office.is_deep_enough(to_block) {
+                                    office.look_after_settled(&desk).await;
+                                }
+                                for task in events.iter().filter_map(|event| task_of(&event.event)) {
+                                    office.hint(task, |hints| hints.looks += 1);
+                                }
+                            }
+                            Followed::Reorganised { .. } => {
+                                for task in office.holding() {
+                                    office.hint(task, |hints| hints.looks += 1);
+                                }
+                                office.look_after_settled(&desk).await;
+                            }
+                        },
+                        _ = look.tick() => office.look_after_settled(&desk).await,
+                    }
                 }
-                office.look_after_settled(&desk).await;
+            };
+            tokio::select! {
+                () = watching => {}
+                () = office.stop.cancelled() => {}
+                () = office.kill.cancelled() => {}
             }
         });
+    }
+
+    /// Whether the end of some task lies so deep below this block that it is certain.
+    fn is_deep_enough(&self, head: u64) -> bool {
+        let settled = self.lock_settled();
+        settled
+            .values()
+            .any(|settled| head >= settled.block.number + SETTLED_BLOCKS)
     }
 
     async fn look_after_settled(self: &Arc<Self>, desk: &Arc<Desk>) {
@@ -567,4 +607,17 @@ impl Office {
             Some(_) | None => self.forget(task).await,
         }
     }
+}
+
+/// The task that an event of the hub is about, if that is a reason for a worker who has it to look.
+fn task_of(event: &Hub::HubEvents) -> Option<TaskId> {
+    let task = match event {
+        Hub::HubEvents::TaskInitialize(it) => it.taskid,
+        Hub::HubEvents::TaskConsensus(it) => it.taskid,
+        Hub::HubEvents::TaskReopen(it) => it.taskid,
+        Hub::HubEvents::TaskFinalize(it) => it.taskid,
+        Hub::HubEvents::TaskClaimed(it) => it.taskid,
+        _ => return None,
+    };
+    Some(TaskId(task))
 }

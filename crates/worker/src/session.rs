@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use rand::Rng as _;
-use sdk::chain::Chain;
+use sdk::chain::{Chain, ChainOptions};
 use sdk::wire::pool::{PoolInfo, ToPool, ToWorker, hello_digest};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -180,12 +180,14 @@ async fn settle(
         .rpc
         .clone()
         .unwrap_or_else(|| info.rpc_seen_from(&office.options.pool));
-    let chain = Box::pin(Chain::connect(&rpc, info.deployment.clone()))
+    let mut options = ChainOptions::default();
+    options.fee_max = office.options.fee_max.unwrap_or(options.fee_max);
+    let chain = Box::pin(Chain::connect_with(&rpc, info.deployment.clone(), options))
         .await
         .map_err(|error| Cut::NoChain(Box::new(error)))?;
     remember(office, &info).map_err(Cut::Folder)?;
     let made = office.desk(chain, info).map_err(Cut::Folder)?;
-    office.watch_settled(&made);
+    office.watch_chain(&made);
     *desk = Some(made.clone());
     Ok(made)
 }

@@ -52,7 +52,7 @@ pub async fn run(mut context: Context, arguments: Worker) -> anyhow::Result<()> 
         .rpc
         .clone()
         .unwrap_or_else(|| info.rpc_seen_from(&pool));
-    let chain = Chain::connect(&rpc, info.deployment.clone())
+    let chain = Chain::connect_with(&rpc, info.deployment.clone(), context.chain_options())
         .await
         .with_context(|| format!("cannot use the pool's chain at {}", bare(&rpc)))?;
     // A hub of the pool's own making could take whatever is approved to it.
@@ -87,6 +87,7 @@ pub async fn run(mut context: Context, arguments: Worker) -> anyhow::Result<()> 
     let options = worker::Options {
         slots: arguments.slots,
         rpc: context.common.rpc.clone(),
+        fee_max: Some(context.common.fee_max),
         conduct: arguments.conduct,
         deployment: Some(info.deployment.clone()),
         ..worker::Options::new(pool.clone(), &folder)

@@ -157,14 +157,7 @@ impl Scene {
 
     fn call(&self, chain: &Chain, request: TransactionRequest) -> Answer<Bytes> {
         let view = chain.view(&self.overlay);
-        let gas = request
-            .gas
-            .unwrap_or(chain.block_gas_limit())
-            .min(CALL_GAS_LIMIT);
-        let mut environment = environment(&view, request)?;
-        environment.gas_limit = gas;
-        affordable(&view, &environment)?;
-        payable(&environment)?;
+        let environment = called(chain, &view, request)?;
         match run(chain, view, evm::surroundings(&self.header), environment)? {
             ExecutionResult::Success { output, .. } => Ok(output.into_data()),
             ExecutionResult::Revert { output, .. } => Err(reverted(&output)),
@@ -175,14 +168,7 @@ impl Scene {
     /// What the request touches, and the gas it uses when it says so beforehand.
     fn access_list(&self, chain: &Chain, request: TransactionRequest) -> Answer<AccessListResult> {
         let view = chain.view(&self.overlay);
-        let gas = request
-            .gas
-            .unwrap_or(chain.block_gas_limit())
-            .min(CALL_GAS_LIMIT);
-        let mut environment = environment(&view, request)?;
-        environment.gas_limit = gas;
-        affordable(&view, &environment)?;
-        payable(&environment)?;
+        let mut environment = called(chain, &view, request)?;
         let mut rounds = 0;
         loop {
             let outcome = played(
@@ -312,6 +298,19 @@ impl Scene {
         }
         Ok(most)
     }
+}
+
+/// What is to be run for a call: with the gas it asks for, as far as there is so much, and money enough for it.
+fn called(chain: &Chain, view: &View<'_>, request: TransactionRequest) -> Answer<TxEnv> {
+    let gas = request
+        .gas
+        .unwrap_or(chain.block_gas_limit())
+        .min(CALL_GAS_LIMIT);
+    let mut environment = environment(view, request)?;
+    environment.gas_limit = gas;
+    affordable(view, &environment)?;
+    payable(&environment)?;
+    Ok(environment)
 }
 
 fn environment(view: &View<'_>, request: TransactionRequest) -> Answer<TxEnv> {

@@ -133,51 +133,22 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
     quick(
         module,
         &["eth_getTransactionByBlockNumberAndIndex"],
-        |node, arguments| {
-            let tag = arguments.next()?;
-            let index = arguments.quantity()?;
-            let chain = node.read();
-            Ok(by_tag(&chain, tag).and_then(|named| at_index(&chain, &named, index)))
-        },
+        in_block_by_number,
     )?;
     quick(
         module,
         &["eth_getTransactionByBlockHashAndIndex"],
-        |node, arguments| {
-            let hash = arguments.next()?;
-            let index = arguments.quantity()?;
-            let chain = node.read();
-            Ok(chain
-                .blocks
-                .by_hash(hash)
-                .and_then(|block| view::transaction(block, usize::try_from(index).ok()?)))
-        },
+        in_block_by_hash,
     )?;
     quick(
         module,
         &["eth_getRawTransactionByBlockNumberAndIndex"],
-        |node, arguments| {
-            let tag = arguments.next()?;
-            let index = arguments.quantity()?;
-            let chain = node.read();
-            Ok(by_tag(&chain, tag)
-                .and_then(|named| at_index(&chain, &named, index))
-                .map(raw))
-        },
+        |node, arguments| Ok(in_block_by_number(node, arguments)?.map(raw)),
     )?;
     quick(
         module,
         &["eth_getRawTransactionByBlockHashAndIndex"],
-        |node, arguments| {
-            let hash = arguments.next()?;
-            let index = arguments.quantity()?;
-            let chain = node.read();
-            Ok(chain
-                .blocks
-                .by_hash(hash)
-                .and_then(|block| view::transaction(block, usize::try_from(index).ok()?))
-                .map(raw))
-        },
+        |node, arguments| Ok(in_block_by_hash(node, arguments)?.map(raw)),
     )?;
     quick(module, &["eth_getTransactionReceipt"], |node, arguments| {
         let hash = arguments.next()?;
@@ -356,6 +327,25 @@ fn count(chain: &Chain, named: &Named) -> usize {
         Named::Made(block) => block.played.len(),
         Named::Pending => waiting(chain).0.len(),
     }
+}
+
+/// The transaction at an index of the block with a number or tag.
+fn in_block_by_number(node: &Node, arguments: &mut Arguments<'_>) -> Answer<Option<Transaction>> {
+    let tag = arguments.next()?;
+    let index = arguments.quantity()?;
+    let chain = node.read();
+    Ok(by_tag(&chain, tag).and_then(|named| at_index(&chain, &named, index)))
+}
+
+/// The transaction at an index of the block with a hash.
+fn in_block_by_hash(node: &Node, arguments: &mut Arguments<'_>) -> Answer<Option<Transaction>> {
+    let hash = arguments.next()?;
+    let index = arguments.quantity()?;
+    let chain = node.read();
+    Ok(chain
+        .blocks
+        .by_hash(hash)
+        .and_then(|block| view::transaction(block, usize::try_from(index).ok()?)))
 }
 
 fn at_index(chain: &Chain, named: &Named, index: u64) -> Option<Transaction> {

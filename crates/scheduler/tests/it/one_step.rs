@@ -108,13 +108,7 @@ async fn who_dies_after_its_bytes_were_taken_is_replaced_and_the_task_is_paid_on
     eventually(async || (pool.handle().workers() == 1).then_some(())).await;
     let deal = pool.request(1, 1, "").await;
     let task = pool.tasks_of(deal).await[0];
-    pool.until_reported(task, |report| {
-        report
-            .replicas
-            .iter()
-            .any(|replica| replica.state == "lost")
-    })
-    .await;
+    pool.until_lost(task).await;
     assert_eq!(pool.metric("results_taken_early_total").await, 1);
     let other = pool.worker(1, Conduct::OneStep, 1);
     pool.completed(deal).await;

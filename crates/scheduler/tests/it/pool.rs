@@ -206,6 +206,17 @@ impl Pool {
         eventually(async || self.report(task).await.filter(|report| said(report))).await
     }
 
+    /// Waits until a worker that had the task is lost.
+    pub(crate) async fn until_lost(&self, task: TaskId) {
+        self.until_reported(task, |report| {
+            report
+                .replicas
+                .iter()
+                .any(|replica| replica.state == "lost")
+        })
+        .await;
+    }
+
     /// A number of the pool's own, from `/metrics`.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
         let text = reqwest::get(self.url().join("metrics").expect("a path"))

@@ -143,6 +143,15 @@ async fn finalized_in(pool: &Pool, task: TaskId) -> Option<u64> {
     })
 }
 
+/// A task that is over, and the block it was finalized in.
+async fn finished(pool: &Pool) -> (TaskId, u64) {
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.completed(deal).await[0];
+    pool.handle().idle().await;
+    let block = finalized_in(pool, task).await.expect("finalized");
+    (task, block)
+}
+
 async fn restart(pool: &mut Pool) {
     let handle = pool.handle.take().expect("it runs");
     handle.shutdown().await;
@@ -158,10 +167,7 @@ async fn what_a_reorganisation_takes_back_after_restarts_is_done_again() {
         return;
     }
     let worker = pool.worker(0, Conduct::Honest, 1);
-    let deal = pool.request(1, 1, "").await;
-    let task = pool.completed(deal).await[0];
-    pool.handle().idle().await;
-    let first = finalized_in(&pool, task).await.expect("finalized");
+    let (task, first) = finished(&pool).await;
     // Each start looks at what was over lately, and must not forget when it was.
     for _ in 0..2 {
         restart(&mut pool).await;
@@ -217,10 +223,7 @@ async fn a_reorganisation_waits_for_a_database_that_does_not_answer() {
         return;
     }
     let worker = pool.worker(0, Conduct::Honest, 1);
-    let deal = pool.request(1, 1, "").await;
-    let task = pool.completed(deal).await[0];
-    pool.handle().idle().await;
-    let first = finalized_in(&pool, task).await.expect("finalized");
+    let (task, first) = finished(&pool).await;
     // A new process, which has not sent what is about to be undone.
     restart(&mut pool).await;
     let path = pool.options.database.to_str().expect("a path");

@@ -14,13 +14,7 @@ async fn a_worker_lost_before_contributing_is_replaced_at_once() {
     eventually(async || (pool.handle().workers() == 1).then_some(())).await;
     let deal = pool.request(1, 1, "").await;
     let task = pool.tasks_of(deal).await[0];
-    pool.until_reported(task, |report| {
-        report
-            .replicas
-            .iter()
-            .any(|replica| replica.state == "lost")
-    })
-    .await;
+    pool.until_lost(task).await;
     let since = Instant::now();
     let honest = pool.worker(1, Conduct::Honest, 1);
     eventually(async || (!honest.given.lock().unwrap().is_empty()).then_some(())).await;

@@ -65,6 +65,10 @@ const WATCHED_MAX: usize = 65_536;
 /// waits for another, more money would not help.
 const PASSED_BY: u64 = 3;
 
+/// How often in a row a node may say of the very next transaction that it has it, and not count it among what waits, until
+/// it is sent in another form: anvil's pool, after a reorganisation, sometimes keeps one back for ever.
+const SHELVED_MAX: u32 = 3;
+
 /// To how many times the going price a transaction is raised at most that the node did not ask to be raised.
 const RAISED_MAX: u128 = 4;
 
@@ -83,6 +87,9 @@ const BAD_MOMENT: Duration = Duration::from_secs(5);
 
 /// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// How long news of a block may take to come after a receipt from it, before it is asked whether that block stands.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// A safety net under lost news of blocks.
 const NET: Duration = Duration::from_secs(2);
@@ -175,6 +182,8 @@ impl Sender {
             mined: VecDeque::new(),
             set_aside: Vec::new(),
             verified: None,
+            asked_when: Instant::now(),
+            recount: false,
             in_question: false,
             looked_at: None,
             looked_when: Instant::now(),
@@ -414,6 +423,8 @@ struct InFlight {
     may_be_out: bool,
     /// Whether the node found it too cheap.
     too_cheap: bool,
+    /// How often in a row the node had it, the very next one, and did not count it among what waits.
+    shelved: u32,
     /// The form of which the caller heard that it failed. Never to be sent again: it might not fail.
     told_failed: Option<B256>,
     /// Whether it was logged that it offers too little and cannot be raised.
@@ -426,6 +437,16 @@ struct Mined {
     block_hash: B256,
     nonce: u64,
     flight: InFlight,
+    /// Whether its block was seen on one branch with those of all others that were seen. Receipts are told one by one, and
+    /// a reorganisation may come between any two: a block that stands says nothing of an older one until both were seen
+    /// together.
+    seen: bool,
+}
+
+impl Mined {
+    fn place(&self) -> (u64, B256) {
+        (self.block, self.block_hash)
+    }
 }
 
 /// The sender's task: everything about nonces happens here, one thing at a time.
@@ -449,6 +470,10 @@ struct Desk {
     set_aside: Vec<Mined>,
     /// The newest block of a chain on which all that was mined lately was seen to stand.
     verified: Option<Arc<Head>>,
+    /// When it was last asked whether what was mined stands.
+    asked_when: Instant,
+    /// Whether a reorganisation was noticed since the account's count was last seen to agree with what was mined.
+    recount: bool,
     /// The node's count says that nonces are free under which transactions were mined: whether they stand is to be seen
     /// before anything else.
     in_question: bool,
@@ -614,6 +639,8 @@ impl Desk {
             },
             // A block: perhaps one that undoes others. The chain holds the other end for as long as we hold the chain.
             Ok(()) = self.newest.changed(), if !self.mined.is_empty() || !self.set_aside.is_empty() => true,
+            () = tokio::time::sleep(GRACE), if !self.all_seen() => true,
+            () = tokio::time::sleep(LOST_AFTER), if self.recount => true,
         }
     }
 
@@ -693,6 +720,7 @@ impl Desk {
                     refusals: 0,
                     may_be_out: false,
                     too_cheap: false,
+                    shelved: 0,
                     told_failed: None,
                     warned: false,
                 },
@@ -1221,6 +1249,7 @@ impl Desk {
             block_hash,
             nonce,
             flight,
+            seen: false,
         });
         while self.mined.len() > WATCHED_MAX {
             self.mined.pop_front();
@@ -1299,6 +1328,14 @@ impl Desk {
         };
         let mut doubtful = Vec::new();
         for ((nonce, _), answer) in again.into_iter().zip(answers) {
+            if let Some(flight) = self.in_flight.get_mut(&nonce) {
+                let known = answer.is_err() && taken(&answer) == Taken::Yes;
+                flight.shelved = if known && nonce == pending {
+                    flight.shelved.saturating_add(1)
+                } else {
+                    0
+                };
+            }
             doubtful.extend(self.hear(nonce, answer));
         }
         self.settle_doubts(doubtful).await;
@@ -1324,7 +1361,7 @@ impl Desk {
         } else if flight.too_cheap {
             Some(Lacks::WhatTheNodeAsks)
         } else {
-            overdue.then_some(Lacks::Attention)
+            (overdue || flight.shelved >= SHELVED_MAX).then_some(Lacks::Attention)
         };
         if let Some(lacks) = lacks {
             let fee_max = self.chain.inner.options.fee_max;
@@ -1334,6 +1371,7 @@ impl Desk {
             flight.priced_at = now;
             flight.priced_block = head.map_or(flight.priced_block, Head::number);
             flight.too_cheap = false;
+            flight.shelved = 0;
             if raised.is_none() && priced_out && !flight.warned {
                 flight.warned = true;
                 tracing::warn!(
@@ -1367,26 +1405,22 @@ impl Desk {
         self.take_up_again(&head).await;
         let in_question = self.in_question;
         let last = self.verified.clone();
-        if !in_question && last.as_ref().is_some_and(|last| last.hash == head.hash) {
+        let asked = self.asked_when.elapsed();
+        let in_doubt =
+            (!self.all_seen() && asked >= GRACE) || (self.recount && asked >= LOST_AFTER);
+        if !in_question && !in_doubt && last.as_ref().is_some_and(|last| last.hash == head.hash) {
             return;
         }
-        // The newest block that matters: while it stands, so do all below it.
-        let newest = self.mined.iter().max_by_key(|mined| mined.block);
-        let Some((block, block_hash)) = newest.map(|mined| (mined.block, mined.block_hash)) else {
+        if self.mined.is_empty() {
             if last.is_some_and(|last| head.number() < last.number()) {
                 self.next_nonce = None;
             }
             self.verified = Some(head);
             self.in_question = false;
             return;
-        };
-        let continues = last
-            .as_ref()
-            .is_some_and(|last| head.parent_hash == last.hash && block <= last.number());
-        if !in_question && continues || (head.number(), head.hash) == (block, block_hash) {
-            self.in_question = false;
-            self.stop_watching(head.number());
-            self.verified = Some(head);
+        }
+        if !in_question && !in_doubt && self.stands_below(&head, last.as_deref()) {
+            self.stands_on(head);
             return;
         }
         // Blocks were skipped or replaced: to be asked, once there is time for it, and before any nonce is given again
@@ -1396,19 +1430,22 @@ impl Desk {
             return;
         }
         let rpc = self.chain.inner.rpc.clone();
-        let standing = match Head::at(&rpc, block).await {
-            Ok(standing) => standing.map(|standing| standing.hash),
-            Err(_) => return,
+        self.asked_when = Instant::now();
+        let Ok(standing) = self.standing(in_question).await else {
+            return;
         };
         self.in_question = false;
-        if standing == Some(block_hash) {
-            self.stop_watching(head.number());
-            self.verified = Some(head);
+        if standing == Stand::All {
+            self.stands_on(head);
+            if in_question || self.recount {
+                self.recount().await;
+            }
             return;
         }
+        self.recount = true;
         // A chain that merely became shorter was put back on purpose (a development chain), or its node is behind:
         // what stood there is not ours to bring back. Another branch, however short for now, is a reorganisation.
-        if standing.is_none() && self.stood(&head) {
+        if standing == Stand::Shorter && self.stood(&head) {
             let (stands, above): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.mined)
                 .into_iter()
                 .partition(|mined| mined.block <= head.number());
@@ -1447,9 +1484,13 @@ impl Desk {
                 Ok(Some(standing)) => {
                     mined.block = standing.block_number.to();
                     mined.block_hash = standing.block_hash;
+                    mined.seen = false;
                     self.mined.push_back(mined);
                 }
-                Err(_) => self.mined.push_back(mined),
+                Err(_) => {
+                    mined.seen = false;
+                    self.mined.push_back(mined);
+                }
             }
         }
         if lost > 0 {
@@ -1457,6 +1498,111 @@ impl Desk {
             tracing::warn!(address = %self.address, transactions = lost, "a reorganisation dropped transactions; sending them again");
             self.nudge(None).await;
         }
+    }
+
+    /// Whether everything that was mined stands, as far as this block and the last one on which all stood can tell.
+    fn stands_below(&self, head: &Head, last: Option<&Head>) -> bool {
+        let here = |place| {
+            place == (head.number(), head.hash)
+                || place == (head.number().saturating_sub(1), head.parent_hash)
+        };
+        let newest_seen = self.mined.iter().filter(|mined| mined.seen);
+        let newest_seen = newest_seen.map(Mined::place).max();
+        let continues = last.is_some_and(|last| {
+            (head.hash == last.hash || head.parent_hash == last.hash)
+                && newest_seen.is_none_or(|(block, _)| block <= last.number())
+        });
+        let unseen = self.mined.iter().filter(|mined| !mined.seen);
+        (continues || newest_seen.is_none_or(here)) && unseen.map(Mined::place).all(here)
+    }
+
+    /// All that was mined stands on the chain of this block.
+    fn stands_on(&mut self, head: Arc<Head>) {
+        for mined in &mut self.mined {
+            mined.seen = true;
+        }
+        self.stop_watching(head.number());
+        self.verified = Some(head);
+    }
+
+    /// Sends again what stands in a block by its receipt, and is not counted by the account: a node that was put on another
+    /// branch in the middle of making a block may keep that block and not what it did. Under the same nonces, so that
+    /// nothing is done twice if only the count was late.
+    async fn recount(&mut self) {
+        self.recount = true;
+        let Ok(used) = self.count("latest").await else {
+            return;
+        };
+        let (failed, uncounted): (Vec<_>, Vec<_>) = self
+            .mined
+            .iter()
+            .filter(|mined| mined.nonce >= used)
+            .partition(|mined| mined.flight.told_failed.is_some());
+        if failed.is_empty() && uncounted.is_empty() {
+            self.recount = false;
+            return;
+        }
+        tracing::warn!(
+            address = %self.address, transactions = uncounted.len() + failed.len(), used,
+            "the node has receipts of transactions that it does not count; sending them again"
+        );
+        let raws = uncounted
+            .iter()
+            .map(|mined| (mined.flight.newest_form().1.clone(),));
+        let raws = raws.collect();
+        // What failed is not to be done after all: something else takes its nonce.
+        if !failed.is_empty() {
+            self.mined
+                .retain(|mined| mined.nonce < used || mined.flight.told_failed.is_none());
+            self.next_nonce = None;
+        }
+        let answers = self
+            .chain
+            .inner
+            .rpc
+            .batch::<_, B256>("eth_sendRawTransaction", raws)
+            .await;
+        tracing::debug!(address = %self.address, ?answers, "sent again");
+    }
+
+    fn all_seen(&self) -> bool {
+        self.mined.iter().all(|mined| mined.seen)
+    }
+
+    /// Asks whether the blocks of what was mined stand, all of them on one branch: of those seen together the newest is
+    /// enough, unless all are in doubt.
+    async fn standing(&self, all: bool) -> Result<Stand, Failure> {
+        let newest_seen = self.mined.iter().filter(|mined| mined.seen);
+        let newest_seen = newest_seen.map(Mined::place).max();
+        let unseen = self.mined.iter().filter(|mined| all || !mined.seen);
+        let places: BTreeSet<(u64, B256)> = unseen.map(Mined::place).chain(newest_seen).collect();
+        let Some(newest) = places.last().copied() else {
+            return Ok(Stand::All);
+        };
+        let rpc = &self.chain.inner.rpc;
+        let params = places.iter().map(|(block, _)| (U64::from(*block), false));
+        let answers = rpc
+            .batch::<_, Option<Head>>("eth_getBlockByNumber", params.collect())
+            .await?;
+        let mut shorter = false;
+        for ((_, hash), answer) in places.iter().zip(answers) {
+            match answer? {
+                Some(found) if found.hash == *hash => {}
+                Some(_) => return Ok(Stand::NotAll),
+                None => shorter = true,
+            }
+        }
+        if shorter {
+            return Ok(Stand::Shorter);
+        }
+        // They were looked at one after the other: if the newest stands still, nothing came between.
+        if places.len() > 1 {
+            let found = Head::at(rpc, newest.0).await?;
+            if found.is_none_or(|found| found.hash != newest.1) {
+                return Ok(Stand::NotAll);
+            }
+        }
+        Ok(Stand::All)
     }
 
     /// What was set aside counts again once the chain is as long as it was, if it is the same; else it was put back on
@@ -1486,6 +1632,16 @@ impl Desk {
             .get()
             .is_some_and(|heads| heads.came_back_to(head.number(), head.hash))
     }
+}
+
+/// Whether what was mined stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    All,
+    /// Another block stands where one of its blocks was.
+    NotAll,
+    /// The chain does not reach its newest block.
+    Shorter,
 }
 
 /// A receipt's block, for asking whether it stands.

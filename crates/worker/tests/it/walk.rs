@@ -143,6 +143,38 @@ async fn the_worker_looks_at_the_chain_by_itself() {
 }
 
 #[tokio::test]
+async fn a_worker_who_revealed_finishes_for_a_pool_that_is_silent() {
+    let mut town = Town::start().await;
+    let given = town.deal(HELLO, "").await;
+    let worker = town.worker(Conduct::Honest).await;
+    let assignment = town.assignment(&given, 0).await;
+    let task = assignment.task;
+    town.pool.say(ToWorker::Assign(Box::new(assignment)));
+    town.pool
+        .until(|message| *message == ToPool::Revealed { task })
+        .await;
+    let revealed = town.task(task).await;
+    // The time for reveals, and half a category's time in which only the pool may.
+    let silence = 2 * revealed.time_secs + revealed.time_secs / 2 + 1;
+    town.node("evm_increaseTime", serde_json::json!([silence]))
+        .await;
+    town.node("hardhat_mine", serde_json::json!(["0x1"])).await;
+    eventually("the worker has finished the task", async || {
+        town.task(task).await.status == TaskStatus::Completed
+    })
+    .await;
+    let finished = town.task(task).await;
+    assert!(finished.results.is_empty());
+    assert_eq!(Digest(finished.result_digest), hello());
+    // All of the workerpool's price: there is nobody to share it with.
+    let account = sdk::payment::account(&town.chain, town.worker.address())
+        .await
+        .expect("an account");
+    assert!(account.frozen.is_zero(), "{account:?}");
+    eventually("the worker forgets the task", async || worker.tasks() == 0).await;
+}
+
+#[tokio::test]
 async fn an_upload_is_tried_again_while_the_pool_is_unwell_and_left_when_it_is_refused() {
     let mut town = Town::start().await;
     let given = town.deal(HELLO, "").await;
