@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 
 use alloy_primitives::{Address, U256};
 use proptest::test_runner::TestCaseError;
-use protocol::abi::Hub::HubCalls;
 use protocol::deal::Deal;
 use protocol::model::{Event, Hub};
 use protocol::payment::{BURNT, KITTY};
