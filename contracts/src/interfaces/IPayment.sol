@@ -33,7 +33,8 @@ interface IPayment {
     error AmountTooLarge(uint256 amount, uint256 limit);
     /// @notice The zero address can neither send, receive nor be approved.
     error ZeroAddress();
-    /// @notice Nobody can spend what this account is given: the hub and the kitty move only what the protocol moves.
+    /// @notice Nobody can spend what this account is given, here or as RLC: the hub and the kitty move only what the protocol
+    /// moves.
     error AccountCannotSpend(address account);
     error TokenTransferFailed(address token);
     /// @notice `receiveApproval` is for the token alone.
@@ -59,7 +60,7 @@ interface IPayment {
     /// @notice Take free RLC out.
     function withdraw(uint256 amount) external returns (bool);
 
-    /// @notice Take free RLC out, to somebody else.
+    /// @notice Take free RLC out, to somebody else; not to the hub or the kitty, where it would be lost.
     function withdrawTo(uint256 amount, address target) external returns (bool);
 
     /// @notice Credit the owner of the hub with RLC that came in without a deposit. Not after `seal`.

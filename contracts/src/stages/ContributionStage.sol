@@ -88,10 +88,8 @@ abstract contract ContributionStage is IContribution, IConsensus, HubState {
         require(
             Contributions.hashOf(taskid, resultDigest) == consensus, DigestMismatch(taskid, resultDigest, consensus)
         );
-        require(
-            Contributions.sealOf(msg.sender, taskid, resultDigest) == contribution.seal,
-            SealMismatch(taskid, msg.sender, contribution.seal)
-        );
+        bytes32 seal = contribution.seal;
+        require(Contributions.sealOf(msg.sender, taskid, resultDigest) == seal, SealMismatch(taskid, msg.sender, seal));
 
         contribution.word = own.withStatus(ContributionStatus.PROVED);
         if (word.reveals() == 0) record.groups[word.winning()] = resultDigest;

@@ -184,12 +184,14 @@ abstract contract PaymentStage is IPayment, HubState {
         _book.mint(target, amount);
     }
 
-    /// @dev Only what the protocol itself moves belongs there: see Accounts and Kitty.
+    /// @dev Only what the protocol itself moves belongs there: see Accounts and Kitty. RLC that leaves the hub for either is
+    /// lost as well: the kitty has no key, and nobody gets what a sealed hub was sent without a deposit.
     function _requireSpender(address account) private view {
         require(account != address(this) && account != Kitty.ACCOUNT, AccountCannotSpend(account));
     }
 
     function _withdraw(uint256 amount, address target) private {
+        _requireSpender(target);
         _book.burn(msg.sender, amount);
         require(IERC20(_token).transfer(target, amount), TokenTransferFailed(_token));
     }

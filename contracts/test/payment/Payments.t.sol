@@ -298,6 +298,38 @@ contract PaymentsTest is Town {
         _conserved();
     }
 
+    /// @dev Under PoCo's rule RLC that left the hub for the kitty was lost at once, and for the hub itself was the owner's; in
+    /// a sealed hub nobody's.
+    function test_nothing_is_withdrawn_to_where_nobody_can_spend_it() public {
+        hub.seal();
+        address[2] memory dead = [address(hub), KITTY];
+        (uint256 supply, uint256 held) = (hub.totalSupply(), rlc.balanceOf(address(hub)));
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes memory reason = abi.encodeWithSelector(IPayment.AccountCannotSpend.selector, dead[i]);
+            vm.startPrank(stranger.account);
+            vm.expectRevert(reason);
+            hub.withdrawTo(4e9, dead[i]);
+            vm.expectRevert(reason);
+            hub.withdrawTo(0, dead[i]);
+            // Where to is looked at before how much.
+            vm.expectRevert(reason);
+            hub.withdrawTo(1000e9 + 1, dead[i]);
+            vm.stopPrank();
+            // Neither can call; if they could, they would be refused as well.
+            vm.expectRevert(reason);
+            vm.prank(dead[i]);
+            hub.withdraw(0);
+        }
+        vm.assertEq(rlc.balanceOf(KITTY), 0);
+        vm.assertEq(rlc.balanceOf(address(hub)), held);
+        vm.assertEq(hub.balanceOf(stranger.account), 1000e9);
+        vm.assertEq(hub.totalSupply(), supply);
+        // All of it is still there to be taken out.
+        vm.prank(stranger.account);
+        vm.assertTrue(hub.withdrawTo(1000e9, curator.account));
+        _conserved();
+    }
+
     // The kitty
 
     function test_the_kitty_gathers_from_failures_and_pays_successes() public {

@@ -225,6 +225,7 @@ impl Hub {
     /// Takes free money out, to somebody else.
     pub fn withdraw_to(&mut self, call: Call, amount: U256, target: Address) -> Outcome {
         self.atomically(|hub| {
+            hub.require_spender(target)?;
             hub.debit(call.sender, amount)?;
             hub.supply -= amount;
             emit!(

@@ -681,6 +681,11 @@ const NOT_OF_THE_VERB: &[(&str, &[&str], &str)] = &[
         &["ZeroAddress", "AccountCannotSpend"],
         "the caller is somebody, and no account of the hub's",
     ),
+    (
+        "withdraw",
+        &["AccountCannotSpend"],
+        "the caller is no account of the hub's",
+    ),
     ("recover", &["ZeroAddress"], "the hub has an owner"),
     ("matchOrders", PAYS_IN_ONLY, SAME_NAMES),
     ("sponsorMatchOrders", PAYS_IN_ONLY, SAME_NAMES),

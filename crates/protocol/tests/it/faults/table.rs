@@ -195,6 +195,27 @@ pub(super) const FAULTS: &[Fault] = &[
             token(RLC::RLCErrors::ERC20InvalidReceiver(refusal)),
         )
     }),
+    ("withdrawTo", "to the hub", |w| {
+        let account = w.town.hub.address();
+        let verb = abi::withdrawToCall {
+            amount: U256::ONE,
+            target: account,
+        };
+        (
+            w.verb(w.requester(), verb),
+            error!(AccountCannotSpend { account }),
+        )
+    }),
+    ("withdrawTo", "more than there is, to the kitty", |w| {
+        let verb = abi::withdrawToCall {
+            amount: Nrlc::rlc(501).0,
+            target: KITTY,
+        };
+        (
+            w.verb(w.requester(), verb),
+            error!(AccountCannotSpend { account: KITTY }),
+        )
+    }),
     ("recover", "by a stranger", |w| {
         w.by_nobody(abi::recoverCall {})
     }),
