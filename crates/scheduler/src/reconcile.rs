@@ -24,7 +24,7 @@
 //! | claims on chain, no consensus in reach, `contribution` | pool for more workers | each contribution; a worker connects | sweep; the chain's own tally corrects ours | `consensus_out_of_reach_of_those_who_are_here_…` |
 //! | the application fails, `refund` | – | the failures agree, or everybody who is here has failed: told at once, never true of no failure | – | `an_app_that_fails_everywhere_is_given_up_…`, `complaints_that_do_not_agree_…` |
 //! | consensus, nobody reveals, `reveal` then `reopen` | pool for the winners | reveal; the alarm at the reveal deadline, chain time | hint said again every 10 s; sweep | `a_task_nobody_reveals_is_reopened_and_done_by_others` |
-//! | won, bytes missing, `upload` | pool for one winner after the other | consensus; a winner connects; an upload fails | passed over after `upload_timeout_secs` | `a_wrong_upload_is_refused_and_another_worker_is_asked` |
+//! | won, bytes missing, `upload` | pool for one winner after the other | consensus; a winner connects; an upload fails | passed over after `upload_timeout_secs` | `a_wrong_upload_is_refused_and_another_worker_is_asked`, `who_revealed_and_does_not_upload_…` |
 //! | bytes here, some winners silent, `reveals` | pool for the others | reveal; the alarm at the reveal deadline | sweep | `every_state_has_a_word_of_its_own_…` |
 //! | all here, `finalize` | pool for the chain | the upload, the last reveal | as trouble | `one_worker_takes_a_task_from_deal_to_payment` |
 //! | finished by a worker alone without our having the bytes | – | the event; counted in `tasks_finished_unchecked_total` | – | `a_task_finished_behind_the_pools_back_…` |

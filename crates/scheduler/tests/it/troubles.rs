@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use protocol::abi::Hub;
 use protocol::task::TaskStatus;
 
-use crate::pool::{Pool, eventually};
+use crate::pool::{PRICE, Pool, eventually};
 use crate::script::Conduct;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,6 +102,60 @@ async fn a_wrong_upload_is_refused_and_another_worker_is_asked() {
         assert_eq!(delivered.len(), 1);
         assert_eq!(delivered[0].worker, workers[1].wallet.address());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_revealed_and_does_not_upload_is_passed_over_for_another_and_the_task_is_paid_once() {
+    let pool = Pool::start_with(|options| options.upload_timeout_secs = 1).await;
+    // It has more room, so it is given the task first, and asked for the bytes first.
+    let withholding = pool.worker(0, Conduct::Withholds, 4);
+    let honest = pool.worker(1, Conduct::Honest, 1);
+    eventually(async || (pool.handle().workers() == 2).then_some(())).await;
+    let before = pool.account(pool.requester.address()).await.0;
+    let deal = pool.request(1, 3, "").await;
+    let task = pool.completed(deal).await[0];
+    pool.handle().idle().await;
+
+    let report = pool
+        .until_reported(task, |report| report.state == "completed")
+        .await;
+    let states: Vec<_> = report
+        .replicas
+        .iter()
+        .map(|replica| (replica.worker, replica.state.as_str()))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            (withholding.wallet.address(), "revealed"),
+            (honest.wallet.address(), "uploaded")
+        ]
+    );
+    for worker in [&withholding, &honest] {
+        assert!(
+            worker.asked.lock().unwrap().contains(&task),
+            "both were asked: the second since the first did not deliver"
+        );
+    }
+    assert!(pool.metric("uploads_refused_total").await >= 1);
+    let answer = reqwest::get(pool.url().join(&format!("results/{task}")).unwrap())
+        .await
+        .unwrap();
+    assert!(answer.status().is_success(), "the bytes are here");
+
+    let head = pool.chain.block().await.expect("a block").number;
+    let events = pool.chain.events(0, head).await.expect("events");
+    let paid = events
+        .iter()
+        .filter(
+            |event| matches!(&event.event, Hub::HubEvents::TaskFinalize(it) if it.taskid == task.0),
+        )
+        .count();
+    assert_eq!(paid, 1);
+    assert_eq!(
+        pool.account(pool.requester.address()).await,
+        (before - PRICE, 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
