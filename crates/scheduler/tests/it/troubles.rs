@@ -159,6 +159,63 @@ async fn who_revealed_and_does_not_upload_is_passed_over_for_another_and_the_tas
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_all_its_workers_left_is_not_given_up_and_the_next_that_comes_does_it() {
+    let pool = Pool::start().await;
+    // More than enough to give a task up, had they failed.
+    let dying: Vec<_> = (0..4).map(|n| pool.worker(n, Conduct::Dies, 1)).collect();
+    eventually(async || (pool.handle().workers() == 4).then_some(())).await;
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.tasks_of(deal).await[0];
+    let report = pool
+        .until_reported(task, |report| {
+            let lost = report.replicas.iter();
+            lost.filter(|replica| replica.state == "lost").count() == dying.len()
+        })
+        .await;
+    assert_eq!(pool.handle().workers(), 0);
+    assert_eq!(report.state, "waiting for a worker", "{}", report.why);
+    // It can still be done where it is on chain.
+    pool.until(task, TaskStatus::Active).await;
+    eventually(async || (pool.waiting("worker").await == 1).then_some(())).await;
+    let honest = pool.worker(4, Conduct::Honest, 1);
+    pool.completed(deal).await;
+    assert_eq!(pool.metric("tasks_given_up_total").await, 0);
+    drop(honest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_failure_is_not_that_of_all_workers_when_the_others_have_left() {
+    let pool = Pool::start().await;
+    // It has more room, so it is asked first.
+    let failing = pool.worker(0, Conduct::Fails, 4);
+    let sleeping = pool.worker(1, Conduct::Sleeps, 1);
+    eventually(async || (pool.handle().workers() == 2).then_some(())).await;
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.tasks_of(deal).await[0];
+    let states = async |wanted: [&str; 2]| {
+        pool.until_reported(task, |report| {
+            let states = report.replicas.iter().map(|replica| replica.state.as_str());
+            states.eq(wanted)
+        })
+        .await
+    };
+    states(["failed", "computing"]).await;
+    drop(failing);
+    eventually(async || (pool.handle().workers() == 1).then_some(())).await;
+    drop(sleeping);
+    // Given up, it would be so in the same moment.
+    let report = pool
+        .until_reported(task, |report| report.state != "computing")
+        .await;
+    assert_eq!(report.state, "waiting for a worker", "{}", report.why);
+    assert_eq!(pool.handle().workers(), 0);
+    let honest = pool.worker(2, Conduct::Honest, 1);
+    pool.completed(deal).await;
+    assert_eq!(pool.metric("tasks_given_up_total").await, 0);
+    drop(honest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_never_answers_for_its_task_is_passed_over() {
     // Sleepers accept, so the limit of the category would have to pass; one that does not even accept is quicker.
     let pool = Pool::start().await;
