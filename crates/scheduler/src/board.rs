@@ -1052,7 +1052,8 @@ impl State {
     }
 
     /// Equal failures of the application, told by enough different workers, end a task's chances; so do failures of
-    /// any kind on everybody there is. Never true of no failure at all.
+    /// any kind on everybody there is. Never true of no failure at all, nor of nobody: who failed and left says nothing of
+    /// those who are here, and where nobody is here the next to come may do it.
     fn give_up_if_hopeless(&mut self, id: TaskId) {
         let Some(entry) = self.tasks.get(&id) else {
             return;
@@ -1072,7 +1073,11 @@ impl State {
             return;
         }
         let failures = entry.task.app_failures();
-        let connected = self.workers.len().max(1);
+        let here_all_failed = !self.workers.is_empty()
+            && self
+                .workers
+                .keys()
+                .all(|here| failures.iter().any(|(worker, _)| worker == here));
         let limit = self.limits.failures_to_give_up;
         // The failure most of them tell: an application fails in one way, liars in as many as they like.
         let told = |message: &str| {
@@ -1088,14 +1093,14 @@ impl State {
         else {
             return;
         };
-        let reason = if equal >= limit.min(connected) {
+        let reason = if equal >= limit || (here_all_failed && equal == failures.len()) {
             match equal {
                 1 => format!("the application failed on the only worker that could try: {message}"),
                 workers => {
                     format!("the application failed on {workers} different workers: {message}")
                 }
             }
-        } else if failures.len() >= connected.min(2 * limit) {
+        } else if here_all_failed || failures.len() >= 2 * limit {
             format!(
                 "the application failed on {} different workers, not always in the same way; most often: {message}",
                 failures.len()
@@ -2183,6 +2188,44 @@ mod tests {
             state.remember(newcomer, false);
         }
         assert_eq!(state.standing(newcomer), Standing::Unreliable);
+    }
+
+    #[test]
+    fn a_task_is_given_up_when_everybody_here_has_failed_and_nobody_is_not_everybody() {
+        let mut state = state();
+        let task = with_tasks(&mut state, 1)[0];
+        state.apply(task, Event::Initialized);
+        let given_up = |state: &State| state.task(task).expect("known").given_up.is_some();
+        let failed = |worker| Event::Failed {
+            worker,
+            failure: sdk::wire::pool::TaskFailure {
+                cause: FailureCause::Application,
+                message: "exit code 3".to_owned(),
+                log: String::new(),
+            },
+        };
+        let leave = |state: &mut State, worker| {
+            let connection = state.workers[&worker].connection;
+            state.farewell(worker, connection);
+        };
+        let [first, second, third] = [1, 2, 3].map(Address::repeat_byte);
+        let _first = connect(&mut state, first, 1);
+        let _second = connect(&mut state, second, 1);
+        state.apply(task, Event::Assigned { worker: first });
+        state.apply(task, failed(first));
+        assert!(!given_up(&state), "the second has not tried");
+        leave(&mut state, first);
+        // As many have failed as are here, but they are not the same.
+        state.apply(task, Event::Assigned { worker: second });
+        state.apply(task, Event::Accepted { worker: second });
+        assert!(!given_up(&state), "the second is at it");
+        leave(&mut state, second);
+        assert!(!given_up(&state), "nobody is here");
+        let _third = connect(&mut state, third, 1);
+        assert_eq!(state.assign().len(), 1);
+        assert!(!given_up(&state), "the third is here");
+        state.apply(task, failed(third));
+        assert!(given_up(&state), "everybody who is here has failed");
     }
 
     #[test]

@@ -19,12 +19,12 @@
 //! | active, all busy, `slot` | pool for a slot | any replica ends | sweep | `a_task_that_waits_for_a_slot_says_so_…` |
 //! | assigned, unanswered, `answer` | pool for its worker | accepted, declined, connection gone | lost after `answer_timeout_secs` | `a_worker_that_does_not_even_answer_is_passed_over` |
 //! | computing too long, `compute` | pool for its worker | contribution, failure, connection gone | lost after 1.5 category times | `a_worker_that_never_answers_for_its_task_is_passed_over` |
-//! | worker lost: its place is free at once | – | the connection ends, or is silent for `silence_secs` | – | `a_worker_lost_before_contributing_is_replaced_at_once`, `a_worker_that_died_before_contributing_may_try_again_…` |
+//! | worker lost: its place is free at once | – | the connection ends, or is silent for `silence_secs` | – | `a_worker_lost_before_contributing_is_replaced_at_once`, `a_worker_that_died_before_contributing_may_try_again_…`, `a_task_that_all_its_workers_left_…` |
 //! | bytes taken, worker gone before it ended the task, `worker` | pool for another worker | the connection ends | as computing | `who_dies_after_its_bytes_were_taken_is_replaced_…` |
 //! | claims on chain, no consensus in reach, `contribution` | pool for more workers | each contribution; a worker connects | sweep; the chain's own tally corrects ours | `consensus_out_of_reach_of_those_who_are_here_…` |
-//! | the application fails, `refund` | – | the failures agree, or everybody who is here has failed: told at once, never true of no failure | – | `an_app_that_fails_everywhere_is_given_up_…`, `complaints_that_do_not_agree_…` |
+//! | the application fails, `refund` | – | the failures agree, or everybody who is here has failed: told at once, never true of no failure, nor where nobody is here | – | `an_app_that_fails_everywhere_is_given_up_…`, `complaints_that_do_not_agree_…`, `one_failure_is_not_that_of_all_workers_…` |
 //! | consensus, nobody reveals, `reveal` then `reopen` | pool for the winners | reveal; the alarm at the reveal deadline, chain time | hint said again every 10 s; sweep | `a_task_nobody_reveals_is_reopened_and_done_by_others` |
-//! | won, bytes missing, `upload` | pool for one winner after the other | consensus; a winner connects; an upload fails | passed over after `upload_timeout_secs` | `a_wrong_upload_is_refused_and_another_worker_is_asked` |
+//! | won, bytes missing, `upload` | pool for one winner after the other | consensus; a winner connects; an upload fails | passed over after `upload_timeout_secs` | `a_wrong_upload_is_refused_and_another_worker_is_asked`, `who_revealed_and_does_not_upload_…` |
 //! | bytes here, some winners silent, `reveals` | pool for the others | reveal; the alarm at the reveal deadline | sweep | `every_state_has_a_word_of_its_own_…` |
 //! | all here, `finalize` | pool for the chain | the upload, the last reveal | as trouble | `one_worker_takes_a_task_from_deal_to_payment` |
 //! | finished by a worker alone without our having the bytes | – | the event; counted in `tasks_finished_unchecked_total` | – | `a_task_finished_behind_the_pools_back_…` |

@@ -109,6 +109,35 @@ async fn what_is_over_is_still_told_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_failure_before_a_restart_is_not_that_of_all_workers_when_none_has_come_back() {
+    let mut pool = Pool::start_with(|options| options.reconnect_grace_secs = 1).await;
+    // It has more room, so it is asked first.
+    let failing = pool.worker(0, Conduct::Fails, 4);
+    let sleeping = pool.worker(1, Conduct::Sleeps, 1);
+    eventually(async || (pool.handle().workers() == 2).then_some(())).await;
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.tasks_of(deal).await[0];
+    pool.until_reported(task, |report| {
+        let states = report.replicas.iter().map(|replica| replica.state.as_str());
+        states.eq(["failed", "computing"])
+    })
+    .await;
+    let handle = pool.handle.take().expect("it runs");
+    handle.shutdown().await;
+    drop((handle, failing, sleeping));
+    pool.open().await;
+    // The grace is over. Given up, it would be so in the same moment.
+    let report = pool
+        .until_reported(task, |report| report.state != "computing")
+        .await;
+    assert_eq!(report.state, "waiting for a worker", "{}", report.why);
+    let honest = pool.worker(2, Conduct::Honest, 1);
+    pool.completed(deal).await;
+    assert_eq!(pool.metric("tasks_given_up_total").await, 0);
+    drop(honest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_reorganisation_took_back_while_nobody_looked_is_done_again() {
     let mut pool = Pool::start().await;
     let worker = pool.worker(0, Conduct::Honest, 1);

@@ -38,6 +38,8 @@ pub(crate) enum Conduct {
     Complains,
     /// Uploads other bytes than those it revealed the digest of.
     UploadsWrong,
+    /// Reveals, and does not upload however often it is asked.
+    Withholds,
     /// Accepts and never does anything.
     Sleeps,
     /// Does not even answer.
@@ -61,6 +63,8 @@ pub(crate) struct Worker {
     pub(crate) given: Arc<Mutex<Vec<TaskId>>>,
     /// Tasks it was told are on chain now.
     pub(crate) announced: Arc<Mutex<Vec<TaskId>>>,
+    /// Tasks whose bytes it was asked for, in order.
+    pub(crate) asked: Arc<Mutex<Vec<TaskId>>>,
     /// Tasks it was told are over.
     pub(crate) settled: watch::Receiver<HashSet<TaskId>>,
     life: JoinHandle<()>,
@@ -82,6 +86,7 @@ impl Worker {
     ) -> Self {
         let given = Arc::new(Mutex::new(Vec::new()));
         let announced = Arc::new(Mutex::new(Vec::new()));
+        let asked = Arc::new(Mutex::new(Vec::new()));
         let (settle, settled) = watch::channel(HashSet::new());
         let script = Script {
             sender: chain.sender(&wallet),
@@ -93,12 +98,14 @@ impl Worker {
             settle: Arc::new(settle),
             gone: CancellationToken::new(),
             announced: announced.clone(),
+            asked: asked.clone(),
             held: Arc::default(),
         };
         Self {
             wallet,
             given,
             announced,
+            asked,
             settled,
             life: tokio::spawn(script.live()),
         }
@@ -118,6 +125,8 @@ struct Script {
     gone: CancellationToken,
     /// Tasks it was told are on chain now.
     announced: Arc<Mutex<Vec<TaskId>>>,
+    /// Tasks whose bytes it was asked for.
+    asked: Arc<Mutex<Vec<TaskId>>>,
     /// What a journal would hold: the tasks at hand and their results.
     held: Arc<Mutex<HashMap<TaskId, Held>>>,
 }
@@ -274,8 +283,9 @@ impl Script {
                 }
             }
             ToWorker::Upload { task } => {
+                self.asked.lock().unwrap().push(task);
                 let held = self.held.lock().unwrap().get(&task).cloned();
-                if let Some(held) = held {
+                if let Some(held) = held.filter(|_| self.conduct != Conduct::Withholds) {
                     tokio::spawn(async move {
                         let zip = if this.conduct == Conduct::UploadsWrong {
                             result("other").0
@@ -340,6 +350,7 @@ impl Script {
             Conduct::Honest
             | Conduct::Dies
             | Conduct::UploadsWrong
+            | Conduct::Withholds
             | Conduct::Silent
             | Conduct::OneStep
             | Conduct::DiesDelivered

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use protocol::abi::Hub;
 use protocol::task::TaskStatus;
 
-use crate::pool::{Pool, eventually};
+use crate::pool::{PRICE, Pool, eventually};
 use crate::script::Conduct;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,6 +102,117 @@ async fn a_wrong_upload_is_refused_and_another_worker_is_asked() {
         assert_eq!(delivered.len(), 1);
         assert_eq!(delivered[0].worker, workers[1].wallet.address());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_revealed_and_does_not_upload_is_passed_over_for_another_and_the_task_is_paid_once() {
+    let pool = Pool::start_with(|options| options.upload_timeout_secs = 1).await;
+    // It has more room, so it is given the task first, and asked for the bytes first.
+    let withholding = pool.worker(0, Conduct::Withholds, 4);
+    let honest = pool.worker(1, Conduct::Honest, 1);
+    eventually(async || (pool.handle().workers() == 2).then_some(())).await;
+    let before = pool.account(pool.requester.address()).await.0;
+    let deal = pool.request(1, 3, "").await;
+    let task = pool.completed(deal).await[0];
+    pool.handle().idle().await;
+
+    let report = pool
+        .until_reported(task, |report| report.state == "completed")
+        .await;
+    let states: Vec<_> = report
+        .replicas
+        .iter()
+        .map(|replica| (replica.worker, replica.state.as_str()))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            (withholding.wallet.address(), "revealed"),
+            (honest.wallet.address(), "uploaded")
+        ]
+    );
+    for worker in [&withholding, &honest] {
+        assert!(
+            worker.asked.lock().unwrap().contains(&task),
+            "both were asked: the second since the first did not deliver"
+        );
+    }
+    assert!(pool.metric("uploads_refused_total").await >= 1);
+    let answer = reqwest::get(pool.url().join(&format!("results/{task}")).unwrap())
+        .await
+        .unwrap();
+    assert!(answer.status().is_success(), "the bytes are here");
+
+    let head = pool.chain.block().await.expect("a block").number;
+    let events = pool.chain.events(0, head).await.expect("events");
+    let paid = events
+        .iter()
+        .filter(
+            |event| matches!(&event.event, Hub::HubEvents::TaskFinalize(it) if it.taskid == task.0),
+        )
+        .count();
+    assert_eq!(paid, 1);
+    assert_eq!(
+        pool.account(pool.requester.address()).await,
+        (before - PRICE, 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_all_its_workers_left_is_not_given_up_and_the_next_that_comes_does_it() {
+    let pool = Pool::start().await;
+    // More than enough to give a task up, had they failed.
+    let dying: Vec<_> = (0..4).map(|n| pool.worker(n, Conduct::Dies, 1)).collect();
+    eventually(async || (pool.handle().workers() == 4).then_some(())).await;
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.tasks_of(deal).await[0];
+    let report = pool
+        .until_reported(task, |report| {
+            let lost = report.replicas.iter();
+            lost.filter(|replica| replica.state == "lost").count() == dying.len()
+        })
+        .await;
+    assert_eq!(pool.handle().workers(), 0);
+    assert_eq!(report.state, "waiting for a worker", "{}", report.why);
+    // It can still be done where it is on chain.
+    pool.until(task, TaskStatus::Active).await;
+    eventually(async || (pool.waiting("worker").await == 1).then_some(())).await;
+    let honest = pool.worker(4, Conduct::Honest, 1);
+    pool.completed(deal).await;
+    assert_eq!(pool.metric("tasks_given_up_total").await, 0);
+    drop(honest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_failure_is_not_that_of_all_workers_when_the_others_have_left() {
+    let pool = Pool::start().await;
+    // It has more room, so it is asked first.
+    let failing = pool.worker(0, Conduct::Fails, 4);
+    let sleeping = pool.worker(1, Conduct::Sleeps, 1);
+    eventually(async || (pool.handle().workers() == 2).then_some(())).await;
+    let deal = pool.request(1, 1, "").await;
+    let task = pool.tasks_of(deal).await[0];
+    let states = async |wanted: [&str; 2]| {
+        pool.until_reported(task, |report| {
+            let states = report.replicas.iter().map(|replica| replica.state.as_str());
+            states.eq(wanted)
+        })
+        .await
+    };
+    states(["failed", "computing"]).await;
+    drop(failing);
+    eventually(async || (pool.handle().workers() == 1).then_some(())).await;
+    drop(sleeping);
+    // Given up, it would be so in the same moment.
+    let report = pool
+        .until_reported(task, |report| report.state != "computing")
+        .await;
+    assert_eq!(report.state, "waiting for a worker", "{}", report.why);
+    assert_eq!(pool.handle().workers(), 0);
+    let honest = pool.worker(2, Conduct::Honest, 1);
+    pool.completed(deal).await;
+    assert_eq!(pool.metric("tasks_given_up_total").await, 0);
+    drop(honest);
 }
 
 #[tokio::test(flavor = "multi_thread")]
