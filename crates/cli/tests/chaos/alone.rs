@@ -70,6 +70,13 @@ async fn completed(town: &ProcessTown, rented: &Rented) -> anyhow::Result<Audit>
     Ok(audit)
 }
 
+/// With one worker, slow enough that blocks can be stopped from coming by themselves before it has done anything.
+async fn slow_town() -> anyhow::Result<ProcessTown> {
+    let mut town = town(0).await?;
+    add(&mut town, "slow", "slow=1.5").await?;
+    Ok(town)
+}
+
 /// No transaction failed.
 async fn nothing_was_sent_in_vain(town: &ProcessTown) -> anyhow::Result<()> {
     let (_, failed) = town.node.transactions(1, town.node.height().await?).await?;
@@ -80,7 +87,7 @@ async fn nothing_was_sent_in_vain(town: &ProcessTown) -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pool_killed_after_sending_finalize_finds_it_done() -> anyhow::Result<()> {
     let _alone = alone_on_the_machine().await;
-    let town = town(1).await?;
+    let town = slow_town().await?;
     let app = town.publish(errand(), Nrlc::rlc(1)).await?;
     let rented = town.rent(app, 1, TWO_STEPS, &["write", "once"]).await?;
     town.node.set_automine(false).await?;
@@ -104,7 +111,7 @@ async fn a_pool_killed_after_sending_finalize_finds_it_done() -> anyhow::Result<
 async fn a_finalize_that_the_chain_forgot_is_sent_again_by_a_pool_that_was_killed()
 -> anyhow::Result<()> {
     let _alone = alone_on_the_machine().await;
-    let town = town(1).await?;
+    let town = slow_town().await?;
     let app = town.publish(errand(), Nrlc::rlc(1)).await?;
     let rented = town.rent(app, 1, TWO_STEPS, &["write", "again"]).await?;
     town.node.set_automine(false).await?;
@@ -124,7 +131,7 @@ async fn a_finalize_that_the_chain_forgot_is_sent_again_by_a_pool_that_was_kille
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_after_contributing_reveals_when_it_is_back() -> anyhow::Result<()> {
     let _alone = alone_on_the_machine().await;
-    let town = town(1).await?;
+    let town = slow_town().await?;
     let worker = &town.workers[0];
     let app = town.publish(errand(), Nrlc::rlc(1)).await?;
     let rented = town.rent(app, 1, TWO_STEPS, &["write", "late"]).await?;
@@ -146,9 +153,7 @@ async fn a_worker_killed_after_contributing_reveals_when_it_is_back() -> anyhow:
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_after_sending_its_one_step_is_paid_once() -> anyhow::Result<()> {
     let _alone = alone_on_the_machine().await;
-    let mut town = town(0).await?;
-    // Slow enough that blocks stop coming by themselves before it has finished.
-    add(&mut town, "slow", "slow=1.5").await?;
+    let town = slow_town().await?;
     let worker = &town.workers[0];
     let app = town.publish(errand(), Nrlc::rlc(1)).await?;
     let rented = town.rent(app, 1, 1, &["write", "at once"]).await?;
@@ -218,7 +223,7 @@ async fn what_a_lost_worker_had_is_given_to_another_at_once() -> anyhow::Result<
 async fn a_task_whose_only_winner_never_comes_back_is_reopened_and_done_by_another()
 -> anyhow::Result<()> {
     let _alone = alone_on_the_machine().await;
-    let mut town = town(1).await?;
+    let mut town = slow_town().await?;
     let app = town.publish(errand(), Nrlc::rlc(1)).await?;
     let rented = town.rent(app, 1, TWO_STEPS, &["write", "reopened"]).await?;
     town.node.set_automine(false).await?;
