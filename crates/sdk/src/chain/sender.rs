@@ -1546,7 +1546,6 @@ impl Desk {
     /// nothing is done twice if only the count was late.
     async fn recount(&mut self) {
         self.recount = true;
-        self.recount_pause = (self.recount_pause * 2).min(RECOUNT_MAX);
         let Ok(used) = self.count("latest").await else {
             return;
         };
@@ -1556,9 +1555,12 @@ impl Desk {
             .filter(|mined| mined.nonce >= used)
             .partition(|mined| mined.flight.told_failed.is_some());
         if failed.is_empty() && uncounted.is_empty() {
-            self.recount = false;
+            // What is still to be mined may meet the end of that reorganisation.
+            self.recount = !self.in_flight.is_empty();
+            self.recount_pause = LOST_AFTER;
             return;
         }
+        self.recount_pause = (self.recount_pause * 2).min(RECOUNT_MAX);
         tracing::warn!(
             address = %self.address, transactions = uncounted.len() + failed.len(), used,
             "the node has receipts of transactions that it does not count; sending them again"
